@@ -122,3 +122,12 @@ def test_what_cannot_be_cut_has_a_reason(clip: Path, tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="has no frames from 20 s on"):
         write_part(clip, tmp_path / "part", Span(20, 22))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_frame_that_is_held_is_shown_until_the_next_one(tmp_path: Path) -> None:
+    levels = [np.full((48, 64, 3), level, np.uint8) for level in (40, 120, 200)]
+    film = write_clip(tmp_path / "v.webm", levels, times_ms=[0, 1000, 3000])
+    shown = [frame_at(film, time_s).mean() for time_s in (0.5, 0.99, 1.0, 2.5)]
+    assert shown == pytest.approx([40, 40, 120, 120], abs=6)
+    write_spans(film, tmp_path / "part.mp4", [Span(1.5, 2.5)])
+    assert [frame.image.mean() for frame in sample_frames(tmp_path / "part.mp4", 1)] == pytest.approx([120], abs=6)

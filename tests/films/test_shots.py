@@ -7,6 +7,7 @@ import pytest
 
 from tests.clips import write_audio, write_clip
 from tests.films.films import RATE, dissolve, pan, picture, still, write_film
+from videomem_hf.films import shots
 from videomem_hf.films.shots import Shot, find_shots
 from videomem_hf.films.slow_changes import find_slow_change
 from videomem_hf.schema import InputError
@@ -104,3 +105,28 @@ def test_a_mixture_is_a_slow_change_and_a_movement_is_not() -> None:
     moving = np.stack([draw.uniform(0, 255, 432) for _ in times]).astype(np.float32)
     assert find_slow_change(times, moving) is None
     assert find_slow_change(times, np.stack([a * (0.6 + 0.4 * t) for t in times]).astype(np.float32)) is None
+
+
+@pytest.mark.parametrize("together", [1, 2, 6, 15])
+@pytest.mark.parametrize("colour", [1.0, 0.05])
+def test_cuts_told_of_several_frames_at_once_are_those_of_pyscenedetect(together: int, colour: float) -> None:
+    """Its detector over the whole film, with a second one by lightness where pictures are grey, finds the same."""
+    draw = np.random.default_rng(0)
+    frames = []
+    for _ in range(30):
+        base, noise = draw.integers(0, 256, (27, 48, 3)), draw.uniform(0, 60)
+        grey = base.mean(axis=-1, keepdims=True)
+        shown = grey + colour * (base - grey)
+        frames += [
+            (shown + draw.normal(0, noise, shown.shape)).clip(0, 255).astype(np.uint8)
+            for _ in range(draw.integers(1, 9))
+        ]
+    timed = [(number / RATE, frame) for number, frame in enumerate(frames)]
+    detector, found = shots._Detector(), []
+    for start in range(0, len(timed), together):
+        found += detector.add(timed[start : start + together])
+    whole = shots._ask(timed, luma_only=False)
+    if colour < 1:
+        whole = [sorted({*a, *b}) for a, b in zip(whole, shots._ask(timed, luma_only=True), strict=True)]
+    assert found == whole
+    assert 5 < sum(map(len, found)) < len(frames) / 2

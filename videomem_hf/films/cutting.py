@@ -327,10 +327,13 @@ def _decoded(
             yield span.start_s, held[1], screen
         held = None
         yield time_s, frame, screen
+    else:  # the last frame is on screen for as long as it says
+        own = float((held[1].duration or 0) * base) if held is not None else 0.0
+        own = own or 1 / (reader.frames_per_second or DEFAULT_RATE)
+        if held is not None and held[0] + own <= span.start_s + TIME_TOLERANCE_S:
+            held = None
     if held is not None and screen is not None:
-        own = float((held[1].duration or 0) * base) or 1 / (reader.frames_per_second or DEFAULT_RATE)
-        if held[0] + own > span.start_s + TIME_TOLERANCE_S:  # else the clip has ended
-            yield span.start_s, held[1], screen
+        yield span.start_s, held[1], screen
 
 
 def _for_encoder(frame: "VideoFrame", screen: Screen, picture: Picture | None, time_s: float) -> "VideoFrame":
