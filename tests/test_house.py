@@ -18,6 +18,7 @@ FOREIGN_PRIVATE = {
     "_conv_forward": "torch.nn.Conv2d",
     "_reset_state": "accelerate.AcceleratorState",
     "_fingerprint": "datasets.Dataset",
+    "_attn_implementation": "transformers.PreTrainedConfig",
 }
 """Private names of other libraries that have no public equivalent."""
 

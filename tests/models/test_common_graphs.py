@@ -41,8 +41,11 @@ def test_compiled_it_trains(subject: Subject) -> None:
         torch.testing.assert_close(two.grad, one.grad, atol=1e-5, rtol=1e-3, msg=name)
 
 
-def test_it_is_exported_with_any_batch_and_frames(subject: Subject) -> None:
-    inputs = subject.padded(padding=0.0)
+@pytest.mark.parametrize("with_mask", [False, True])
+def test_it_is_exported_with_any_batch_and_frames(subject: Subject, with_mask: bool) -> None:
+    if with_mask and not subject.reads_frames:
+        pytest.skip("it has no frames")
+    inputs = subject.padded(padding=0.0) if with_mask else subject.inputs
     batch, frames = torch.export.Dim("batch", min=1, max=64), torch.export.Dim("frames", min=1, max=256)
     length = subject.segment_length
     axes = {0: batch, 1: length * frames if length > 1 else frames} if subject.reads_frames else {0: batch}
@@ -89,3 +92,4 @@ def test_the_recurrence_is_that_of_torch() -> None:
     found = own(x, lengths)
     for clip, length in enumerate(lengths):
         torch.testing.assert_close(found[clip, :length], expected[clip, :length])
+    torch.testing.assert_close(own(x), peer(x)[0])

@@ -61,7 +61,7 @@ class FeatureMLPModel(MemorabilityModel):
         self.wants_attentions(output_attentions, from_maps=False)
         with_states = self.wants_hidden_states(output_hidden_states)
         with torch.autocast(self.feature_mean.device.type, enabled=False):  # as `stays_float32` says
-            embedded, states = self._states.record(self.embed, features, asked=with_states)
+            embedded, states = self.state_recorder.record(self.embed, features, asked=with_states)
             offsets = self.layers[-1](embedded)
         scores = scores_around_mean(offsets, self.config.score_means, self.config.score_stds)
         return MemorabilityOutput(

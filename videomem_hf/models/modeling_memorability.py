@@ -91,8 +91,8 @@ class MemorabilityModel(PreTrainedModel):
     def post_init(self) -> None:
         self._no_split_modules = sorted({type(each).__name__ for each in network_blocks(self)})
         super().post_init()
-        self._states = StateRecorder()
-        self._states.watch(self.get_submodule(name) for name in self.hidden_state_modules)
+        self.state_recorder = StateRecorder()
+        self.state_recorder.watch(self.get_submodule(name) for name in self.hidden_state_modules)
 
     @classmethod
     def from_pretrained(
@@ -200,7 +200,7 @@ class MemorabilityModel(PreTrainedModel):
 
     def compute_frames(self, compute: Callable[..., Any], frames: torch.Tensor, *args: Any) -> Any:
         """Apply a part of the network to frames `(n, ...)`, with gradient checkpointing if it is on."""
-        in_parts = self._recomputes_frames and not self._states.is_recording()
+        in_parts = self._recomputes_frames and not self.state_recorder.is_recording()
         return recompute_in_parts(compute, frames, *args) if in_parts else compute(frames, *args)
 
     def wants_attentions(self, asked: bool | None, from_maps: bool, needs: str = "pixels") -> bool:
@@ -237,7 +237,7 @@ class MemorabilityModel(PreTrainedModel):
         self, embed: Callable[..., Any], frames: torch.Tensor, with_maps: bool, asked: bool
     ) -> tuple[Any, tuple[torch.Tensor, ...] | None]:
         """What `embed` gives for frames `(n, ...)`, and the hidden states `(n, ...)` on the way if asked."""
-        found, states = self._states.record(embed, frames, with_maps, asked=asked)
+        found, states = self.state_recorder.record(embed, frames, with_maps, asked=asked)
         return found, states and tuple(by_frame(each, frames.shape[0]) for each in states)
 
     def label_loss(
@@ -249,6 +249,10 @@ class MemorabilityModel(PreTrainedModel):
                 raise ValueError("annotation_counts weigh the loss; they need labels")
             return None
         return memorability_loss(scores, labels, annotation_counts, self.config.score_means, self.config.score_stds)
+
+    def init_module(self, module: nn.Module) -> None:
+        """Give a module of the model new weights, those that were loaded excepted."""
+        self._init_weights(module)
 
     def _init_weights(self, module: nn.Module) -> None:
         init_layer(module)

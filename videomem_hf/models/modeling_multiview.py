@@ -136,7 +136,9 @@ class MultiViewModel(MemorabilityModel):
         self.wants_attentions(output_attentions, from_maps=False)
         with_states = self.wants_hidden_states(output_hidden_states)
         with torch.autocast(self.typical_counts.device.type, enabled=False):  # as `stays_float32` says
-            output, states = self._states.record(self._predict, features, views, interval_counts, asked=with_states)
+            output, states = self.state_recorder.record(
+                self._predict, features, views, interval_counts, asked=with_states
+            )
         loss = self.label_loss(output.scores, labels, annotation_counts)
         return MultiViewOutput(loss=loss, hidden_states=states, **output)
 
