@@ -16,7 +16,7 @@ from torch.nn import functional
 from transformers.utils.generic import can_return_tuple
 
 from .backbones import build_backbone
-from .clip_frames import kept_frames, only_input, scatter_to_clips
+from .clip_frames import frames_at, kept_frames, only_input, scatter_to_clips
 from .configuration_frame_attention import FrameAttentionConfig
 from .configuration_spatiotemporal import SpatioTemporalConfig
 from .modeling_frame_attention import AttentionConv, ConvBlock, attend, init_near_mean
@@ -82,7 +82,7 @@ def turn(x: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
     if lengths is None:
         return x.flip(1)
     steps = torch.arange(x.shape[1], device=x.device)
-    return x.take_along_dim(((lengths[:, None] - 1 - steps) % x.shape[1])[..., None], dim=1)
+    return frames_at(x, (lengths[:, None] - 1 - steps) % x.shape[1])
 
 
 class FrameRecurrence(nn.Module):
@@ -98,8 +98,8 @@ class FrameRecurrence(nn.Module):
         if frame_mask is None:
             return features + self.projection(self.gru(features))
         order = (~frame_mask).byte().argsort(dim=1, stable=True)  # those that are kept first
-        states = self.gru(features.take_along_dim(order[..., None], dim=1), frame_mask.sum(dim=1))
-        return features + self.projection(states.take_along_dim(order.argsort(dim=1)[..., None], dim=1))
+        states = self.gru(frames_at(features, order), frame_mask.sum(dim=1))
+        return features + self.projection(frames_at(states, order.argsort(dim=1)))
 
 
 class TemporalAttention(nn.Module):
