@@ -20,6 +20,7 @@ FOREIGN_PRIVATE = {
     "_attn_implementation": "transformers.PreTrainedConfig",
     "_reset_state": "accelerate.AcceleratorState",
     "_fingerprint": "datasets.Dataset",
+    "_attn_implementation": "transformers.PreTrainedConfig",
 }
 """Private names of other libraries that have no public equivalent."""
 

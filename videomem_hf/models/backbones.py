@@ -43,4 +43,4 @@ def build_backbone(config: MemorabilityConfig) -> tuple[nn.Module, MapInfo, Call
     backbone = model.frame_backbone()
     if model.map_info is None:
         raise ValueError(f"{model_class.__name__} declares no map_info: how many channels its maps have is not known")
-    return backbone, model.map_info, model._init_weights
+    return backbone, model.map_info, model.init_module

@@ -39,6 +39,11 @@ def kept_frames(source: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.
     return source.flatten(0, 1) if frame_mask is None else source[frame_mask]
 
 
+def frames_at(values: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """The frames of `(batch, frames, size)` at places `(batch, n)`; unlike `take_along_dim` exported for any sizes."""
+    return values.gather(1, places[..., None].expand(-1, -1, values.shape[2]))
+
+
 def scatter_to_clips(values: torch.Tensor, shape: torch.Size, frame_mask: torch.Tensor | None) -> torch.Tensor:
     """Put values `(frames, ...)`, of all or of those kept, back to `shape` `(batch, frames)`, 0 for those left out."""
     if frame_mask is None:

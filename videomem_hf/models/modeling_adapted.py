@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from transformers.utils.generic import can_return_tuple
 
-from .clip_frames import kept_frames, only_input, scatter_to_clips, split_segments
+from .clip_frames import frames_at, kept_frames, only_input, scatter_to_clips, split_segments
 from .configuration_adapted import AdaptedConfig
 from .hidden_states import StateRecorder
 from .modeling_amnet import AMNetModel
@@ -320,7 +320,7 @@ def spread_frames(rows: torch.Tensor, shares: torch.Tensor, most: int) -> tuple[
     spread = (numbers * ((count - 1) / (most - 1))).round().long()
     chosen = order.gather(1, torch.where(count > most, spread, numbers.minimum(count - 1)))
     shares = shares.gather(1, chosen) * (numbers < count)
-    return rows.take_along_dim(chosen[..., None], dim=1), shares / shares.sum(dim=1, keepdim=True)
+    return frames_at(rows, chosen), shares / shares.sum(dim=1, keepdim=True)
 
 
 def map_moments(maps: torch.Tensor, frames: int) -> torch.Tensor:

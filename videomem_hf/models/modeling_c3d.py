@@ -64,8 +64,8 @@ class C3DModel(PreTrainedModel):
         self.fc7 = nn.Linear(config.fc_size, config.fc_size)
         self.fc8 = nn.Linear(config.fc_size, config.num_classes)
         self.post_init()
-        self._states = StateRecorder()
-        self._states.watch(self.get_submodule(f"conv{name}") for name in names)
+        self.state_recorder = StateRecorder()
+        self.state_recorder.watch(self.get_submodule(f"conv{name}") for name in names)
 
     @can_return_tuple
     def forward(self, pixel_values_videos: torch.Tensor, output_hidden_states: bool | None = None) -> C3DOutput:
@@ -81,7 +81,7 @@ class C3DModel(PreTrainedModel):
         check_side(pixels, self.config.image_size)
         segments, _ = split_segments(pixels.flip(2), self.config.segment_length, None)  # blue, green, red
         frames = segments.flatten(0, 1).to(self.dtype)
-        layers, states = self._states.record(self._layers, frames, asked=bool(with_states))
+        layers, states = self.state_recorder.record(self._layers, frames, asked=bool(with_states))
         fc6, fc7, logits = (at_least_float32(each) for each in layers)
         shape = segments.shape[:2]
         return C3DOutput(

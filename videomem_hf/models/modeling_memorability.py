@@ -250,6 +250,10 @@ class MemorabilityModel(PreTrainedModel):
             return None
         return memorability_loss(scores, labels, annotation_counts, self.config.score_means, self.config.score_stds)
 
+    def init_module(self, module: nn.Module) -> None:
+        """Give a module of the model new weights, those that were loaded excepted."""
+        self._init_weights(module)
+
     def _init_weights(self, module: nn.Module) -> None:
         init_layer(module)
 

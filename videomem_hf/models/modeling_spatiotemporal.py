@@ -15,7 +15,7 @@ from torch._higher_order_ops.scan import scan
 from transformers.utils.generic import can_return_tuple
 
 from .backbones import build_backbone
-from .clip_frames import kept_frames, only_input, scatter_to_clips, split_segments
+from .clip_frames import frames_at, kept_frames, only_input, scatter_to_clips, split_segments
 from .configuration_frame_attention import FrameAttentionConfig
 from .configuration_spatiotemporal import SpatioTemporalConfig
 from .modeling_frame_attention import AttentionConv, ChannelNorm, ConvBlock, attend, init_near_mean
@@ -47,12 +47,12 @@ class BidirectionalGRU(nn.Module):
             self.register_parameter(f"bias_ih_l0{suffix}", nn.Parameter(torch.empty(3 * hidden)))
             self.register_parameter(f"bias_hh_l0{suffix}", nn.Parameter(torch.empty(3 * hidden)))
 
-    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Map `(batch, steps, size)`, of which the first `lengths` `(batch,)` count, to `(batch, steps, 2 hidden)`."""
-        steps = torch.arange(x.shape[1], device=x.device)
-        back = ((lengths[:, None] - 1 - steps) % x.shape[1])[..., None]  # its own inverse
-        turned = self._one_way(x.take_along_dim(back, dim=1), "_reverse").take_along_dim(back, dim=1)
-        return torch.cat([self._one_way(x, ""), turned], dim=2)
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
+        """Map `(batch, steps, size)`, of which all or the first `lengths` `(batch,)` count, to
+        `(batch, steps, 2 * hidden)`.
+        """
+        back = turn(self._one_way(turn(x, lengths), "_reverse"), lengths)
+        return torch.cat([self._one_way(x, ""), back], dim=2)
 
     def _one_way(self, x: torch.Tensor, suffix: str) -> torch.Tensor:
         names = (f"{kind}_l0{suffix}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
@@ -68,6 +68,14 @@ class BidirectionalGRU(nn.Module):
         return torch.gru(x, start[None], weights, True, 1, 0.0, self.training, False, True)[0]
 
 
+def turn(x: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
+    """Sequences `(batch, steps, size)` from their last step to their first; what is behind their ends stays there."""
+    if lengths is None:
+        return x.flip(1)
+    steps = torch.arange(x.shape[1], device=x.device)
+    return frames_at(x, (lengths[:, None] - 1 - steps) % x.shape[1])
+
+
 class FrameRecurrence(nn.Module):
     """A gated recurrent network over the frames, forwards and backwards, added to what each shows by itself."""
 
@@ -78,10 +86,11 @@ class FrameRecurrence(nn.Module):
 
     def forward(self, features: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.Tensor:
         """Keep the shape `(batch, frames, size)`; frames that the mask leaves out are passed over."""
-        mask = torch.ones_like(features[..., 0], dtype=torch.bool) if frame_mask is None else frame_mask
-        order = (~mask).byte().argsort(dim=1, stable=True)  # those that are kept first
-        states = self.gru(features.take_along_dim(order[..., None], dim=1), mask.sum(dim=1))
-        return features + self.projection(states.take_along_dim(order.argsort(dim=1)[..., None], dim=1))
+        if frame_mask is None:
+            return features + self.projection(self.gru(features))
+        order = (~frame_mask).byte().argsort(dim=1, stable=True)  # those that are kept first
+        states = self.gru(frames_at(features, order), frame_mask.sum(dim=1))
+        return features + self.projection(frames_at(states, order.argsort(dim=1)))
 
 
 class TemporalAttention(nn.Module):
