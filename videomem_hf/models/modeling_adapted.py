@@ -123,8 +123,8 @@ class GaussianCorrection(nn.Module):
         rows = rows * self.factor
         to_rows = self.kernels(rows.flatten(0, 1), self.rows).unflatten(1, rows.shape[:2])
         to_rows = (to_rows * shares[..., None]).sum(dim=2) * self.share  # (horizons, batch, rows)
-        crossed = to_rows.new_zeros(*to_rows.shape[:2], self.prior.shape[1])  # (horizons, batch, clips)
-        crossed = crossed.index_add(2, self.owner.long(), to_rows)
+        belongs = nn.functional.one_hot(self.owner.long(), self.prior.shape[1]).to(to_rows.dtype)  # (rows, clips)
+        crossed = to_rows @ belongs  # (horizons, batch, clips)
         offset, slope = self.line_variance
         apart, others = (scores - self.centre).T, self.prior - self.centre[:, None]
         crossed = crossed + offset + slope * apart[:, :, None] * others[:, None]
@@ -210,7 +210,7 @@ class AdaptedModel(MemorabilityModel):
         finally:
             for handle in handles:
                 handle.remove()
-        return torch.cat([features, *(map_moments(each, len(features)) for each in seen)], dim=1), maps
+        return torch.cat([features, *(map_moments(each, features.shape[0]) for each in seen)], dim=1), maps
 
     def score_by_base(self, features: torch.Tensor, frame_mask: torch.Tensor | None = None) -> MemorabilityOutput:
         """The base model's output for clips whose frames have the features `(batch, frames, size)`."""
