@@ -269,7 +269,8 @@ class AdaptedModel(MemorabilityModel):
         counts: torch.Tensor | None,
     ) -> AdaptedOutput:
         """See `forward`; the kernel's vectors are the features of frames or segments."""
-        source = only_input(mask, **{name: given.get(name) for name in ("pixel_values_videos", "features")})
+        pixels, features = given.get("pixel_values_videos"), given.get("features")
+        source = only_input(mask, pixel_values_videos=pixels, features=features)
         from_pixels = "pixel_values_videos" in given
         length = getattr(self.config, "segment_length", 0) if from_pixels else 0
         if length:

@@ -64,8 +64,8 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
             nn.init.zeros_(module.weight)
             return
         super()._init_weights(module)
-        if hasattr(module, "init_non_persistent_buffers"):  # of timm's networks; no file of weights has them
-            module.init_non_persistent_buffers()
+        if init_buffers := getattr(module, "init_non_persistent_buffers", None):
+            init_buffers()  # of timm's networks; no file of weights has them
         if isinstance(module, nn.Linear) and module is self.mlp[0]:  # an embedding of length 1 has entries far below 1
             nn.init.normal_(module.weight)
 
