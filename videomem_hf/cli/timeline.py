@@ -47,7 +47,12 @@ Poster = Annotated[
     bool, typer.Option("--poster", help="With --best: write the frame to use as its thumbnail, best.jpg.")
 ]
 Otio = Annotated[
-    bool, typer.Option("--otio", help="Write markers for editing programs as well: timeline.otio and timeline.edl.")
+    bool,
+    typer.Option(
+        "--otio",
+        help="Write markers for editing programs as well: timeline.otio and timeline.edl. "
+        "Needs pip install 'videomem_hf[editors]'.",
+    ),
 ]
 Jobs = Annotated[
     int | None, typer.Option(min=1, help="With --engine ray: number of processes. (default: one per GPU or core)")
