@@ -117,8 +117,10 @@ def timeline(
         typer.echo(f"Written: {out / 'timeline.html' if len(paths) == 1 else out}")
     if failed:
         raise typer.Exit(FAILED)
-    named = quote(paths[0]) if len(paths) == 1 else " ".join(map(quote, films or []))
-    _say_next(f"videomem timeline {named} --out {quote(out)}", model, otio, best)
+    listed = [] if list_file is None else [f"--list {quote(list_file)}"]
+    named = quote(paths[0]) if len(paths) == 1 else " ".join([*map(quote, films or []), *listed])
+    rate = "" if fps is None else f" --fps {fps:g}"
+    _say_next(f"videomem timeline {named} --out {quote(out)}{rate}", model, otio, best)
 
 
 def _say_next(command: str, model: str | None, otio: bool, best: str | None) -> None:
