@@ -17,7 +17,6 @@ FOREIGN_PRIVATE = {
     "_forward_params": "transformers.Pipeline",
     "_conv_forward": "torch.nn.Conv2d",
     "_init_weights": "transformers.PreTrainedModel",
-    "_attn_implementation": "transformers.PreTrainedConfig",
     "_reset_state": "accelerate.AcceleratorState",
     "_fingerprint": "datasets.Dataset",
     "_attn_implementation": "transformers.PreTrainedConfig",

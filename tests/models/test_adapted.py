@@ -15,7 +15,7 @@ from videomem_hf.models.configuration_feature_mlp import FeatureMLPConfig
 from videomem_hf.models.configuration_frame_attention import FrameAttentionConfig
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.models.configuration_spatiotemporal import SpatioTemporalConfig
-from videomem_hf.models.modeling_adapted import AdaptedModel
+from videomem_hf.models.modeling_adapted import AdaptedModel, spread_frames
 
 CLIPS, ROWS, SIZE, MAPS = 5, 10, 8, 12
 TINY = {"hidden_sizes": [4, 6], "output_stride": 4, "feature_size": SIZE}
@@ -178,3 +178,12 @@ def test_fields_of_the_base_are_read_from_its_configuration() -> None:
     assert not hasattr(config, "view_names")
     with pytest.raises(StrictDataclassError, match="predicts no long_term"):
         AdaptedConfig.on(FrameAttentionConfig(horizons=["short_term"]), horizons=["short_term", "long_term"])
+
+
+def test_frames_that_are_compared_are_spread_over_those_that_count() -> None:
+    rows = torch.arange(10.0).expand(2, 10)[..., None]
+    shares = torch.full((2, 10), 0.1)
+    shares[1, [0, 3, 4, 5, 6, 7, 9]] = 0
+    found, weights = spread_frames(rows, shares / shares.sum(dim=1, keepdim=True), 4)
+    assert found[..., 0].tolist() == [[0, 3, 6, 9], [1, 2, 8, 8]]
+    torch.testing.assert_close(weights, torch.tensor([[0.25] * 4, [1 / 3] * 3 + [0]]))

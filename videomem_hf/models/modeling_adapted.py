@@ -312,13 +312,13 @@ def spread_frames(rows: torch.Tensor, shares: torch.Tensor, most: int) -> tuple[
         rows: `(batch, frames, size)`.
         shares: `(batch, frames)`, 0 for frames that do not count.
     """
-    if torch.compiler.is_exporting() or (rows.shape[1] <= most and not torch.compiler.is_compiling()):
+    if not torch.compiler.is_compiling() and rows.shape[1] <= most:
         return rows, shares
-    counting = shares > 0
-    order = (~counting).byte().argsort(dim=1, stable=True)  # those that count first
-    count, numbers = counting.sum(dim=1, keepdim=True), torch.arange(most, device=rows.device)
+    counting, numbers = shares > 0, torch.arange(most, device=rows.device)
+    count = counting.sum(dim=1, keepdim=True)
     spread = (numbers * ((count - 1) / (most - 1))).round().long()
-    chosen = order.gather(1, torch.where(count > most, spread, numbers.minimum(count - 1)))
+    places = torch.where(count > most, spread, numbers.minimum(count - 1))  # among the frames that count
+    chosen = (counting.cumsum(dim=1)[:, :, None] <= places[:, None]).sum(dim=1)
     shares = shares.gather(1, chosen) * (numbers < count)
     return frames_at(rows, chosen), shares / shares.sum(dim=1, keepdim=True)
 
