@@ -3,8 +3,8 @@
     python benchmarks/adaptive_assignment.py --out benchmarks/results/adaptive_assignment.json
 
 Simulated studies by the paper's rules (`study plan` for small collections; 38 short-term and 13 long-term annotations
-per video, as in the paper) are played with both policies and several numbers of participants; the scores of each study
-are compared with the videos' true memorability. Reported for each policy and each kind of score: the share of the
+per video, as in the paper) are played by each of `POLICIES` with several numbers of participants; the scores of each
+study are compared with the videos' true memorability. Reported for each policy and each kind of score: the share of the
 participants that reaches what the paper's policy and score reach with all of them; the errors of scores by fifths of
 the true memorability; the fewest annotations of a video. Then studies that stop by themselves: the reliability that
 they asked for and what they have, and the error of their scores. Last, how long a choice takes.
@@ -27,9 +27,9 @@ from videomem_hf.protocol.design import Assignment, StudyDesign
 from videomem_hf.protocol.detection.combined import combine
 from videomem_hf.protocol.detection.measure import measure_study
 from videomem_hf.protocol.plan import EXAMPLES, plan_design
-from videomem_hf.protocol.scoring import score_study
+from videomem_hf.protocol.scoring import StudyScores, score_study
 from videomem_hf.protocol.simulate import draw_videos
-from videomem_hf.protocol.simulate_study import SimulatedStudy, simulate_study
+from videomem_hf.protocol.simulate_study import AT_ONCE, SimulatedStudy, simulate_study
 from videomem_hf.schema import HORIZONS
 from videomem_hf.statistics import spearman
 
@@ -37,8 +37,6 @@ ANNOTATIONS = {"short_term": 38, "long_term": 13}
 SHARES = (0.5, 0.65, 0.8, 1.0)
 STUDIES = {60: 30, 300: 8, 1000: 3, 10_000: 1}
 FIFTHS = 5
-
-
 POLICIES = ("least_annotated", "adaptive", "adaptive, more targets")
 
 
@@ -59,14 +57,13 @@ def play(videos: int, assignment: Assignment, share: float, seed: int, more: boo
     first = math.ceil(share * ANNOTATIONS["short_term"] * videos / design.step1.targets)
     second = min(first, math.ceil(share * ANNOTATIONS["long_term"] * videos / design.step2.targets))
     collection = draw_videos([f"video{number}" for number in range(1, videos + 1)], seed)
-    at_once = max(4, min(200, first // 40))
+    at_once = max(4, min(AT_ONCE, first // 40))
     design = more_targets(design) if more else design
     return simulate_study(collection, design, participants=first, returning=second, seed=seed, at_once=at_once)
 
 
-def scores_of(study: SimulatedStudy) -> dict[tuple[str, str], np.ndarray]:
+def scores_of(study: SimulatedStudy, scored: StudyScores) -> dict[tuple[str, str], np.ndarray]:
     """Scores by kind and horizon."""
-    scored = score_study(study.annotations, study.design)
     measured = measure_study(study.annotations, scored.screening, study.design)
     combined = combine(measured, scored.annotations)
     found = {}
@@ -80,10 +77,9 @@ def scores_of(study: SimulatedStudy) -> dict[tuple[str, str], np.ndarray]:
 def figures(study: SimulatedStudy) -> list[dict[str, Any]]:
     """Of each kind of score and horizon: rank correlation with the truth, and errors by fifths of the truth."""
     result = []
-    scored = scores_of(study)
-    counts = {horizon: score_study(study.annotations, study.design).scores[horizon].annotations for horizon in HORIZONS}
-    for (kind, horizon), values in scored.items():
-        truth = getattr(study.videos, horizon)
+    scored = score_study(study.annotations, study.design)
+    for (kind, horizon), values in scores_of(study, scored).items():
+        truth, counts = getattr(study.videos, horizon), scored.scores[horizon].annotations
         known = np.isfinite(values)
         fifth = np.argsort(np.argsort(truth)) * FIFTHS // len(truth)
         result.append({
@@ -92,7 +88,7 @@ def figures(study: SimulatedStudy) -> list[dict[str, Any]]:
             "errors": [float((values - truth)[known & (fifth == part)].mean()) for part in range(FIFTHS)],
             "mean_error": float((values - truth)[known].mean()),
             "slope": float(np.polyfit(values[known], truth[known], 1)[0]),
-            "fewest": int(counts[horizon].min()), "annotations": float(counts[horizon].mean()),
+            "fewest": int(counts.min()), "annotations": float(counts.mean()),
         })  # fmt: skip
     return result
 
@@ -133,7 +129,7 @@ def shares(played: list[dict[str, Any]], videos: int) -> list[dict[str, Any]]:
 
 
 def bias(played: list[dict[str, Any]], videos: int) -> list[dict[str, Any]]:
-    """Errors of scores with both policies at half the participants and more: mean over studies and videos."""
+    """Errors of scores by each policy at half the participants and more: mean over studies and videos."""
     table = []
     for policy in POLICIES:
         runs = [run for run in played if run["videos"] == videos and run["policy"] == policy]

@@ -13,6 +13,7 @@ in CPU seconds, and less than 2 GB. Decoding reads the film once and converts an
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -27,7 +28,7 @@ import numpy as np
 from results_file import machine, write_results
 
 from videomem_hf.films.shot_scores import FRAMES_PER_BATCH
-from videomem_hf.films.timeline import film_predictor, leave_cpus, timeline
+from videomem_hf.films.timeline import film_predictor, timeline
 from videomem_hf.video.video import probe, sample_clip, sample_frames
 
 RATE: Final = 25
@@ -52,7 +53,7 @@ def main() -> None:
         film = options.film or Path(folder) / "film.mp4"
         if not film.exists():
             write_film(options.clips, film, 60 * options.minutes, tuple(options.size))
-        leave_cpus()
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the commands do
         command = [sys.executable, __file__, str(film), "--model", options.model, "--precision", options.precision]
         ways = {}
         for name in WAYS:

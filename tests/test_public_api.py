@@ -75,8 +75,8 @@ DOCUMENTED = {
     "videomem_hf.run_files": {"TrainingResult", "write_predictions"},
     "videomem_hf.schema": {"HORIZONS", "InputError"},
     "videomem_hf.statistics": {
-        "Comparison", "Interval", "bootstrap_distribution", "bootstrap_interval", "bootstrap_intervals", "compare",
-        "mse", "noise_ceiling", "pearson", "spearman", "spearman_brown",
+        "Comparison", "Interval", "Resampled", "bootstrap_interval", "bootstrap_intervals", "compare", "holm", "mse",
+        "noise_ceiling", "pearson", "resample", "spearman", "spearman_brown",
     },
 }  # fmt: skip
 """Names of modules without `__all__` that callers may use; there are others."""

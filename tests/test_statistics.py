@@ -19,6 +19,14 @@ def _scores(items: int, noise: float = 0.1, seed: int = 0) -> tuple[np.ndarray, 
     return references + generator.normal(0, noise, items), references
 
 
+def draws_of(
+    predictions: np.ndarray, references: np.ndarray, statistic: statistics.Statistic = "spearman", **options: int
+) -> np.ndarray:
+    """The statistic on every resample."""
+    found = statistics.resample([predictions], references, statistics=(statistic,), **options)
+    return found[statistic].draws[0, 0]
+
+
 @pytest.mark.parametrize("items", [2, 3, 50, 1000])
 def test_correlations_equal_scipys(items: int) -> None:
     predictions, references = _scores(items)
@@ -75,7 +83,7 @@ def test_parameters_out_of_range_are_named() -> None:
         statistics.bootstrap_interval(predictions, references, confidence=1.0)
     with pytest.raises(ValueError, match="confidence"):
         statistics.bootstrap_interval(predictions, references, confidence=0.0)
-    assert len(statistics.bootstrap_distribution(predictions, references, resamples=1)) == 1
+    assert len(draws_of(predictions, references, resamples=1)) == 1
     with pytest.raises(ValueError, match="resamples"):
         statistics.bootstrap_interval(predictions, references, resamples=0)
     with pytest.raises(ValueError, match="kendall"):
@@ -91,8 +99,10 @@ def test_resamples_equal_a_plain_loop(statistic: statistics.Statistic) -> None:
         "mse": lambda x, y: np.mean((x - y) ** 2),
     }[statistic]
     counts = np.concatenate(list(statistics.resample_counts(40, 200, seed=3))).astype(int)
-    expected = [plain(np.repeat(predictions, row), np.repeat(references, row)) for row in counts]
-    actual = statistics.bootstrap_distribution(predictions, references, statistic, resamples=200, seed=3)
+    order = np.lexsort((predictions, references))  # in which they are resampled
+    x, y = predictions[order], references[order]
+    expected = [plain(np.repeat(x, row), np.repeat(y, row)) for row in counts]
+    actual = draws_of(predictions, references, statistic, resamples=200, seed=3)
     np.testing.assert_allclose(actual, expected, atol=1e-12)
 
 
@@ -160,11 +170,7 @@ def test_comparison_pairs_the_resamples() -> None:
     expected = stats.spearmanr(predictions, references)[0] - stats.spearmanr(worse, references)[0]
     assert comparison.difference == pytest.approx(expected)
     assert comparison.interval.low < expected < comparison.interval.high
-    order = np.lexsort((predictions, worse, references))  # in which they are resampled
-    draws = [
-        statistics.bootstrap_distribution(each[order], references[order], resamples=2000, seed=0)
-        for each in (predictions, worse)
-    ]
+    draws = statistics.resample((predictions, worse), references, resamples=2000)["spearman"].draws[:, 0]
     np.testing.assert_allclose(
         [comparison.interval.low, comparison.interval.high], np.quantile(draws[0] - draws[1], [0.025, 0.975])
     )
@@ -214,7 +220,7 @@ def test_a_large_offset_changes_no_correlation() -> None:
     for x, y in ((1e9 + predictions, references), (predictions, 1e9 + references)):
         assert statistics.pearson(x, y) == pytest.approx(stats.pearsonr(x - x.mean(), y - y.mean())[0])
     for x, y in ((1e12 + np.round(predictions, 2), references), (predictions, 1e12 + references)):
-        assert np.isfinite(statistics.bootstrap_distribution(x, y, "pearson", resamples=20)).all()
+        assert np.isfinite(draws_of(x, y, "pearson", resamples=20)).all()
 
 
 def test_the_default_seed_is_0() -> None:
@@ -222,8 +228,7 @@ def test_the_default_seed_is_0() -> None:
     interval = statistics.bootstrap_interval(predictions, references, resamples=50)
     assert interval == statistics.bootstrap_interval(predictions, references, resamples=50, seed=0)
     assert interval == statistics.bootstrap_intervals(predictions, references, resamples=50)["spearman"]
-    order = np.lexsort((predictions, references))  # in which they are resampled
-    draws = statistics.bootstrap_distribution(predictions[order], references[order], resamples=50)
+    draws = draws_of(predictions, references, resamples=50)
     assert interval.low == pytest.approx(np.quantile(draws, 0.025))
 
 

@@ -114,20 +114,6 @@ def bootstrap_intervals(
     return {statistic: interval_of(each.draws[0, 0], confidence) for statistic, each in found.items()}
 
 
-def bootstrap_distribution(
-    predictions: ArrayLike,
-    references: ArrayLike,
-    statistic: Statistic = "spearman",
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Floats:
-    """The statistic on every resample, `(resamples,)`; NaN where a resample is constant."""
-    x, y = check_pair(predictions, references)
-    measure = _Measure(x[None], y, (statistic,))
-    return np.concatenate([measure(counts)[0, 0] for counts in resample_counts(len(x), resamples, seed)])
-
-
 def compare(
     predictions: ArrayLike,
     other_predictions: ArrayLike,

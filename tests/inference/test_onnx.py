@@ -1,5 +1,6 @@
 """Every predictor as ONNX: equal to PyTorch, by itself and as a predictor of clips."""
 
+import copy
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from tests.models import test_adapted, test_backbones, test_frame_attention, tes
 from tests.models import test_contract as contract
 from videomem_hf.inference import load_predictor
 from videomem_hf.inference.export import checks, export_onnx
+from videomem_hf.inference.export.graph import part_to_onnx
 from videomem_hf.inference.export.quantization import quantize
 from videomem_hf.inference.export.weights import reduce_weights
 from videomem_hf.inference.onnx import load_onnx_predictor
@@ -183,12 +185,33 @@ def describe(predictor: Any, clip: Path) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def wide(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A model with weights that are worth fewer bits, and its export in float32."""
+def trace_wide() -> Any:
+    """In place of `part_to_onnx`, for the wide model alone: its graph is traced once."""
+    known: dict[str, Any] = {}
+
+    def trace(part: Any) -> Any:
+        if part.name not in known:
+            known[part.name] = part_to_onnx(part)
+        return copy.deepcopy(known[part.name])
+
+    return trace
+
+
+@pytest.fixture(scope="module")
+def wide_folders(tmp_path_factory: pytest.TempPathFactory, trace_wide: Any) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("wide")
     save(Wide, folder / "run")
-    export_onnx(str(folder / "run"), folder / "onnx")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("videomem_hf.inference.export.run.part_to_onnx", trace_wide)
+        export_onnx(str(folder / "run"), folder / "onnx")
     return folder / "run", folder / "onnx"
+
+
+@pytest.fixture
+def wide(wide_folders: tuple[Path, Path], trace_wide: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """A model with weights that are worth fewer bits, and its export in float32."""
+    monkeypatch.setattr("videomem_hf.inference.export.run.part_to_onnx", trace_wide)
+    return wide_folders
 
 
 @pytest.mark.parametrize(("dtype", "share"), [("float16", 0.65), ("int8", 0.5)])

@@ -6,27 +6,29 @@ from typing import Any
 import pytest
 import torch
 
-from tests.models.subjects import Subject, subject
+from tests.models.subjects import Subject, subject, tensors
 from videomem_hf.models.modeling_spatiotemporal import BidirectionalGRU
 
 __all__ = ["subject"]
 
 
 def test_it_compiles_without_a_break(subject: Subject) -> None:
-    """With padding, hidden states and maps; `eager` runs what was traced, so that no compiler is needed."""
+    """Plainly, and with padding, maps and hidden states; `eager` runs what was traced, without a compiler."""
     torch._dynamo.reset()
     compiled = torch.compile(copy.deepcopy(subject.model), backend="eager", fullgraph=True)
-    asked: dict[str, Any] = {"output_attentions": True} if subject.model.has_attention else {}
-    for inputs in (subject.inputs, subject.padded()):
+    asked: dict[str, Any] = {"output_hidden_states": True}
+    if subject.model.has_attention:
+        asked["output_attentions"] = True
+    for inputs in (subject.inputs, subject.padded() | asked):
         with torch.no_grad():
-            expected = subject.model(**inputs, **asked)
-            found = compiled(**inputs, **asked)
-        assert found.keys() == expected.keys()
-        for name, value in expected.items():
-            torch.testing.assert_close(found[name], value, atol=1e-5, rtol=1e-4, equal_nan=True)
-    with torch.no_grad():
-        states = compiled(**subject.inputs, output_hidden_states=True).hidden_states
-    assert len(states) == len(subject.run(output_hidden_states=True).hidden_states)
+            assert_equal(compiled(**inputs), subject.model(**inputs))
+
+
+def assert_equal(found: Any, expected: Any) -> None:
+    found, expected = tensors(found), tensors(expected)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, atol=1e-5, rtol=1e-4, equal_nan=True, msg=name)
 
 
 def test_it_is_exported_with_any_batch_and_frames(subject: Subject) -> None:
@@ -41,10 +43,7 @@ def test_it_is_exported_with_any_batch_and_frames(subject: Subject) -> None:
         many = {name: values.repeat(2, 1) for name, values in inputs.items()}
     for given in (inputs, many):
         with torch.no_grad():
-            expected, found = subject.model(**given), graph(**given)
-        assert found.keys() == expected.keys()
-        for name, value in expected.items():
-            torch.testing.assert_close(found[name], value, atol=1e-5, rtol=1e-4, equal_nan=True)
+            assert_equal(graph(**given), subject.model(**given))
 
 
 def test_gradient_checkpointing_changes_nothing(subject: Subject) -> None:

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterable
 from itertools import cycle
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -47,8 +47,6 @@ DPI: Final = 130
 _STEPS: Final = [1, 2, 2.5, 5, 10]
 _INTEGER_STEPS: Final = [1, 2, 5, 10]
 _SECONDS: Final = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200]
-
-Axis = Literal["x", "y"]
 
 
 def style_axes(axes: Axes, title: str = "", x: str = "", y: str = "", integers: str = "") -> None:

@@ -106,10 +106,9 @@ def timeline(
         done = timelines_on_ray(paths, folders, model, device, precision, fps, otio, jobs)
         results: Iterable[tuple[Path, Summary | str]] = tqdm(done, "films", len(paths), unit="film", disable=None)
     else:
-        from videomem_hf.films.timeline import film_predictor, leave_cpus
+        from videomem_hf.films.timeline import film_predictor
         from videomem_hf.inference import load_predictor
 
-        leave_cpus()
         predictor = film_predictor(load_predictor(model, device, None, trust_remote_code, precision))
         results = _make_here(predictor, paths, folders, fps, otio, length_s, poster)
     failed = _report(results, dict(zip(paths, folders, strict=True)))

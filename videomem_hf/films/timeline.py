@@ -1,7 +1,6 @@
 """How memorable each shot of a film is, in one pass over it and in memory that does not grow with its length."""
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -171,7 +170,6 @@ def timeline(
 
 def film_predictor(model: Model | None, device: str | None = None, precision: str = "auto") -> Predictor:
     """Load a predictor of frames, or take one; raises an InputError for any other."""
-    leave_cpus()
     predictor: ClipPredictor
     if isinstance(model, ClipPredictor):
         predictor = model
@@ -183,14 +181,6 @@ def film_predictor(model: Model | None, device: str | None = None, precision: st
             "as resmem or one that the recipe frame_attention trains"
         )
     return predictor
-
-
-def leave_cpus() -> None:
-    """Let the network's threads sleep while they wait for each other: the decoder needs the CPUs.
-
-    It has an effect only before PyTorch is imported; who has set `OMP_WAIT_POLICY` keeps it.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def _score(

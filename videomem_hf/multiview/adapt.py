@@ -130,7 +130,7 @@ def adapt(
     seconds["fit"] = round(time.monotonic() - started, 2)
     adaptation = replace(adaptation, seconds=seconds, output=folder)
     if folder is not None:
-        _save(adaptation, folder, model, data, processor, options, seen)
+        _save(adaptation, folder, model, data, processor, options)
     return adaptation
 
 
@@ -287,7 +287,6 @@ def _save(
     data: str,
     processor: Any | None,
     options: dict[str, Any] | None,
-    seen: set[str],
 ) -> None:
     """Write the model with its reference, typicality, predictions of left-out clips, record and card."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -88,14 +88,15 @@ def fit_prior(tally: Tally) -> Prior:
     """Estimate the prior by the beta-binomial likelihood of all videos."""
     codes, number = np.unique(tally.given * (tally.given.max(initial=0) + 1) + tally.hits, return_counts=True)
     n, k = np.divmod(codes, tally.given.max(initial=0) + 1)
-    mean, chances = 0.5, np.full(len(_WEIGHTS), 1 / len(_WEIGHTS))
-    for weight in (_FIRST_WEIGHT, None):
-        share = number / ((weight or float(np.exp(chances @ np.log(_WEIGHTS)))) + n)
+    weight = _FIRST_WEIGHT
+    for _ in range(2):
+        share = number / (weight + n)
         mean = float((share @ k + 0.5) / (share @ n + 1))
         a, b = mean * _WEIGHTS[:, None], (1 - mean) * _WEIGHTS[:, None]
         likelihood = (special.betaln(a + k, b + n - k) - special.betaln(a, b)) @ number
-        chances = special.softmax(likelihood)
-    return Prior(mean, chances)
+        prior = Prior(mean, special.softmax(likelihood))
+        weight = prior.weight
+    return prior
 
 
 def expected_gains(tally: Tally, prior: Prior) -> Floats:
