@@ -7,6 +7,7 @@ a CPU within minutes.
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import nn
@@ -20,7 +21,18 @@ RELU_GAIN = (2 / (1 - 1 / math.pi)) ** 0.5
 """One over the standard deviation of a rectified standard normal variable."""
 
 
-class StandardizedConv2d(nn.Conv2d):
+class DerivedConv2d(nn.Conv2d):
+    """A convolution with kernels that are computed from its weights.
+
+    PEFT makes the matrices beside a convolution by its class, with the arguments of `nn.Conv2d`, `bias` among them; it
+    then gets a plain one.
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return nn.Conv2d(*args, **kwargs) if "bias" in kwargs else super().__new__(cls)
+
+
+class StandardizedConv2d(DerivedConv2d):
     """A convolution whose kernels are standardised and scaled by a learned gain (Brock et al., ICLR 2021).
 
     It replaces activation normalisation: group normalisation divides by the contrast of the frame, on which scores
@@ -68,7 +80,7 @@ class ChannelNorm(nn.Module):
         return nn.functional.layer_norm(maps.movedim(1, -1), maps.shape[1:2]).movedim(-1, 1)
 
 
-class AttentionConv(nn.Conv2d):
+class AttentionConv(DerivedConv2d):
     """A convolution to a single map, with symmetric kernels."""
 
     def __init__(self, channels: int) -> None:

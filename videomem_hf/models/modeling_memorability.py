@@ -122,6 +122,9 @@ class MemorabilityModel(PreTrainedModel):
         renew_head(result[0] if isinstance(result, tuple) else result, saved)
         return result
 
+    def get_input_embeddings(self) -> None:
+        """None: the input are numbers, not tokens."""
+
     def horizon_tensors(self) -> set[str]:
         """Names of the parameters and buffers that belong to the horizons: with others they start untrained."""
         return horizon_tensors(self)
