@@ -263,8 +263,8 @@ def warning_of(results: dict[Horizon, HorizonResult]) -> str:
         hint = f"; about {most} more would be likely to show whether they are" if most and None not in more else ""
         scores = "scores" if len(unclear) > 1 else "score"
         sentences.append(
-            f"Do not trust the {_and(unclear)} {scores} yet: on {_most_clips(unclear)} clips of the new domain that were "
-            f"left out, adapted scores are not clearly better than those of the model before{hint}."
+            f"Do not trust the {_and(unclear)} {scores} yet: on {_most_clips(unclear)} clips of the new domain that "
+            f"were left out, adapted scores are not clearly better than those of the model before{hint}."
         )
     if unranked := {h: each for h, each in of_verdict.get("better", {}).items() if not each.ranks_clips}:
         sentences.append(
