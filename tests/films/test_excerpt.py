@@ -1,5 +1,6 @@
 """The best excerpt is where the scores are high, of whole shots, and no better than it is."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 from PIL import Image
 
 from tests.films.films import still, write_film
-from videomem_hf.films.excerpt import best_excerpt, choose_excerpt, parse_length
+from videomem_hf.films.cutting import WrittenPart
+from videomem_hf.films.excerpt import WrittenExcerpt, best_excerpt, choose_excerpt, excerpt_sentence, parse_length
 from videomem_hf.films.gain_error import GainError
 from videomem_hf.films.poster import poster_times, write_poster
 from videomem_hf.films.shots import Shot
@@ -27,6 +29,17 @@ def test_whole_shots_with_the_highest_scores() -> None:
     found = choose_excerpt(TIMES, scores, SHOTS, 10, ERROR)
     assert (found.span.start_s, found.span.end_s, found.whole_shots) == (20, 30, True)
     assert found.score == pytest.approx(0.9)
+    sentence = excerpt_sentence(
+        WrittenExcerpt(found, WrittenPart(Path("best.mp4"), found.span, True), None, None), "short_term"
+    )
+    low, high = found.interval
+    assert sentence.startswith("best 10.0 s: 20 s to 30 s (whole shots), short-term 0.900, +")
+    assert f"(95% interval {low:+.3f} to {high:+.3f}) against a random part" in sentence
+    assert ("cannot tell it apart" in sentence) == (low <= 0)
+    unsure = replace(found, interval=(-0.1, 0.5))
+    assert "a random part, from which the model cannot tell it apart; best.mp4" in excerpt_sentence(
+        WrittenExcerpt(unsure, WrittenPart(Path("best.mp4"), found.span, True), None, None), "short_term"
+    )
     # the mean over all parts of 10 s, one by one
     windows = [scores[start : start + 10].mean() for start in range(51)]
     assert found.random_score == pytest.approx(np.mean(windows), abs=2e-3)

@@ -72,6 +72,7 @@ def adapted(base: Path, museum: Path, tmp_path_factory: pytest.TempPathFactory) 
     assert "short-term: 40 clips, median 20 annotations" in found.output
     assert "The data have no long-term scores: the adapted model predicts none." in found.output
     assert "Do not trust" not in found.output
+    assert "Clips that were left out support it" in found.output
     assert f"Written: {out}" in found.output
     return out
 
@@ -293,6 +294,9 @@ def test_verdicts_of_clips_that_were_left_out() -> None:
     level = judge(0.7 + generator.normal(0, 0.01, 200), 0.2 + generator.normal(0, 0.01, 200))
     assert (level.verdict, level.ranks_clips) == ("better", False)
     assert warning_of({"short_term": level}).startswith("Do not trust the order of the short-term scores yet: on 200")
+    unclear = judge(close, close)
+    both = warning_of({"short_term": unclear, "long_term": unclear})
+    assert both.startswith("Do not trust the short-term and long-term scores yet: on 200 clips")
     nothing = replace(better, mse_gain=Comparison(-1e-6, Interval(-4e-5, 1e-6), 1.0))
     assert "+0.0000 (+0.0000 to +0.0000)" in "\n".join(result_lines({"short_term": nothing}))
 

@@ -169,6 +169,7 @@ def _make_here(
             result: Summary | str
             try:
                 found = make_timeline(path, folder, predictor, fps, otio, show)
+                show(found.duration_s, found.duration_s)  # also of a film that an earlier run has read
                 result = summary_of(found)
                 if length_s is not None:
                     bar.set_postfix_str("writing the excerpt")

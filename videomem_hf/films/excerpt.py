@@ -10,7 +10,7 @@ import numpy as np
 
 from videomem_hf.analysis.style import clock
 from videomem_hf.films.cutting import WrittenPart, write_part
-from videomem_hf.films.gain_error import GainError
+from videomem_hf.films.gain_error import CONFIDENCE, GainError
 from videomem_hf.films.poster import poster_times, write_poster
 from videomem_hf.films.shots import Shot
 from videomem_hf.films.span import Span
@@ -221,13 +221,16 @@ def write_excerpt(source: ClipSource, excerpt: Excerpt, stem: Path, poster: bool
 def excerpt_sentence(written: WrittenExcerpt, horizon: Horizon) -> str:
     """What was found and written, in one sentence."""
     found = written.excerpt
-    ends = f" ({found.interval[0]:+.3f} to {found.interval[1]:+.3f})" if np.isfinite(found.interval[0]) else ""
+    low, high = found.interval
+    ends = f" ({CONFIDENCE:.0%} interval {low:+z.3f} to {high:+z.3f})" if np.isfinite(low) else ""
+    unsure = ", from which the model cannot tell it apart" if np.isfinite(low) and low <= 0 else ""
     how = "copied without loss" if written.part.copied else "encoded again"
-    shown = f"{clock(found.span.start_s)} to {clock(found.span.end_s)}"
+    ends_at = " to ".join(clock(time_s, found.span.end_s >= 60) for time_s in (found.span.start_s, found.span.end_s))
+    shown = f"{ends_at}{' (whole shots)' if found.whole_shots else ''}"
     poster = f"; poster {written.poster.name}" if written.poster else ""
     return (
         f"best {found.span.length_s:.1f} s: {shown}, {HORIZON_NAMES[horizon]} {found.score:.3f}, "
-        f"{found.gain:+.3f}{ends} against a random part; {written.part.path.name}, {how}{poster}"
+        f"{found.gain:+z.3f}{ends} against a random part{unsure}; {written.part.path.name}, {how}{poster}"
     )
 
 

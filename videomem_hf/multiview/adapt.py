@@ -182,7 +182,9 @@ def _contents_before(model: str, data: str) -> tuple[Mapping[str, str], bool]:
 def _notes(clips: DomainClips, seen: set[str], only_model: Sequence[str], only_data: Sequence[str]) -> tuple[str, ...]:
     notes = [_left_out(len(clips.failed), "could not be read and")] if clips.failed else []
     if seen:
-        notes.append(_left_out(len(seen), "that the model was trained on"))
+        first = ", ".join(sorted(seen)[:3]) + (", ..." if len(seen) > 3 else "")
+        verb = "is" if len(seen) == 1 else "are"
+        notes.append(f"{quantity(len(seen), 'clip')} that the model was trained on {verb} not used: {first}.")
     if only_model:
         notes.append(f"The data have no {_names(only_model)} scores: the adapted model predicts none.")
     if only_data:
@@ -259,9 +261,10 @@ def warning_of(results: dict[Horizon, HorizonResult]) -> str:
         more = [each.more_clips for each in unclear.values()]
         most = max((each for each in more if each is not None), default=0)
         hint = f"; about {most} more would be likely to show whether they are" if most and None not in more else ""
+        scores = "scores" if len(unclear) > 1 else "score"
         sentences.append(
-            f"Do not trust the {_and(unclear)} score yet: on {_most_clips(unclear)} clips of the new domain that were "
-            f"left out, adapted scores are not clearly better than those of the model before{hint}."
+            f"Do not trust the {_and(unclear)} {scores} yet: on {_most_clips(unclear)} clips of the new domain that "
+            f"were left out, adapted scores are not clearly better than those of the model before{hint}."
         )
     if unranked := {h: each for h, each in of_verdict.get("better", {}).items() if not each.ranks_clips}:
         sentences.append(
