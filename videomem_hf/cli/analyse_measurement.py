@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from videomem_hf.protocol.annotations import Annotations
+    from videomem_hf.protocol.detection.curves import ReliabilityCurve
     from videomem_hf.protocol.detection.measure import Measurement
     from videomem_hf.protocol.scoring import StudyScores
 
@@ -69,12 +70,16 @@ def measure_and_draw(
         }
         figures["measurement_steps"] = draw.steps_figure(measured, agreement)
         content["step_agreement"] = {name: _lists(asdict(each)) for name, each in agreement.items()}
-    return figures, content, _not_applying(measured, lag is not None)
+    return figures, content, _not_applying(measured, by_count, lag is not None)
 
 
-def _not_applying(measured: "dict[Horizon, Measurement]", lags: bool) -> list[str]:
+def _not_applying(
+    measured: "dict[Horizon, Measurement]", by_count: "dict[Horizon, ReliabilityCurve]", lags: bool
+) -> list[str]:
     missing = [HORIZON_NAMES[horizon] for horizon in HORIZONS if horizon not in measured]
     notes = [f"{name}: not measured, the study has no old and new videos of this step" for name in missing]
+    few = [HORIZON_NAMES[horizon] for horizon in measured if not len(by_count[horizon].annotations)]
+    notes += [f"{name} reliability against annotations: does not apply, too few participants" for name in few]
     if not lags:
         notes.append("lag curve: does not apply, the study has no lags that vary")
     if missing:
