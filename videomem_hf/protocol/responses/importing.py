@@ -85,6 +85,11 @@ def import_responses(paths: Sequence[Path], options: ImportOptions | None = None
     )
     notes = [*columns.notes, *notes, *why_study, *shown_often, why, *more, *_about(asked, learned)]
     annotations = _annotations(asked, keys, options)
+    if annotations.pressed.all():
+        raise InputError(
+            f"{where}: every showing counts as recognised ({why}); give with --key only what means seen before, or "
+            "name the column of responses with --response."
+        )
     if contradiction := find_contradiction(annotations):
         raise InputError(f"{where}: {contradiction[1]}; choose the trials that count with --only or --without.")
     return ImportedStudy(annotations, _design(annotations, options), tuple(notes))
