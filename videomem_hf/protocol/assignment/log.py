@@ -56,7 +56,9 @@ class _State:
             horizon: Tally(*(each[: len(known)] for each in (tally.counts, tally.given, tally.hits)))
             for horizon, tally in self.tallies.items()
         }
-        agree = all(abs(reliability(tallies[horizon]) - event["reliability"][horizon]) < _ROUNDED for horizon in tallies)
+        agree = all(
+            abs(reliability(tallies[horizon]) - event["reliability"][horizon]) < _ROUNDED for horizon in tallies
+        )
         seed = int(event["seed"])
         if event["step"] == 1:
             return assign_step1(self.design, known, tallies, seed), agree
