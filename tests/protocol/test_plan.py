@@ -1,5 +1,7 @@
 """Plans: designs for few clips, numbers of participants against a closed form, and the preview of a design."""
 
+from pathlib import Path
+
 import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
@@ -120,6 +122,34 @@ class Recorder(ClientConnection):
         reply = super().send(method, path, body)
         self.labels = [*getattr(self, "labels", []), self.last_headers.get("x-preview")]
         return reply
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--budget 900USD --pay 12EUR/h", "give both in the same currency"),
+        ("--budget 900EUR/h", "give an amount above 0"),
+        ("--reliability .99999", "more than can be simulated"),
+        ("--budget 9999999999EUR", "more than can be simulated"),
+    ],
+)
+def test_a_plan_that_cannot_be_made_is_refused(options: str, message: str, tmp_path: Path) -> None:
+    command = ["study", "plan", "--videos", "40", "--out", str(tmp_path / "design.yaml"), *options.split()]
+    result = CliRunner().invoke(app, command)
+    assert isinstance(result.exception, InputError)
+    assert message in str(result.exception)
+    assert not (tmp_path / "design.yaml").exists()
+
+
+def test_a_sign_of_a_currency_means_the_same_as_its_code(tmp_path: Path) -> None:
+    command = ["study", "plan", "--videos", "20", "--out", str(tmp_path / "design.yaml"), "--budget", "900€"]
+    assert "EUR at 12 per hour" in CliRunner().invoke(app, command).output
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_plan_for_two_participants_has_no_warnings() -> None:
+    plan = plan_study(20, {"short_term": 0.1, "long_term": 0.1})
+    assert plan.expected["short_term"].participants == 2
 
 
 def test_lengths_of_clips_are_compared_with_the_window() -> None:

@@ -17,10 +17,11 @@ from tests.protocol.test_server_database import SERVER, Quick
 from videomem_hf.cli import app
 from videomem_hf.protocol.assignment.log import replay
 from videomem_hf.protocol.assignment.policy import reliability
-from videomem_hf.protocol.design import Assignment, Presentation
+from videomem_hf.protocol.design import Assignment, Presentation, save_design
 from videomem_hf.protocol.server.assignment import log_lines, read_tallies
 from videomem_hf.protocol.server.database import Database
 from videomem_hf.protocol.server.deletion import delete_participant
+from videomem_hf.protocol.server.study import open_study
 from videomem_hf.schema import InputError
 
 ADAPTIVE = replace(SHORT, assignment=Assignment("adaptive", short_term_reliability=0.5))
@@ -77,12 +78,13 @@ def test_a_study_stops_at_the_reliability_and_is_replayed(study, tmp_path):
     for source in (study[0].folder, tmp_path / "log.jsonl"):
         result = CliRunner().invoke(app, ["study", "replay", str(source)])
         assert f"{len(found)} decisions recomputed, all as stored" in result.output, result.output
-    changed = [json.loads(line) for line in lines]
-    changed[1]["seed"] = "1"
-    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in changed))
-    result = CliRunner().invoke(app, ["study", "replay", str(tmp_path / "log.jsonl")])
-    assert isinstance(result.exception, InputError)
-    assert "differ; the first is line 2" in str(result.exception)
+    for change in ({"seed": "1"}, {"reliability": {"short_term": 0.9, "long_term": 0.0}}):
+        changed = [json.loads(line) for line in lines]
+        changed[1] |= change
+        (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in changed))
+        result = CliRunner().invoke(app, ["study", "replay", str(tmp_path / "log.jsonl")])
+        assert isinstance(result.exception, InputError)
+        assert "differ; the first is line 2" in str(result.exception)
 
 
 def test_a_damaged_log_is_an_error_with_its_line(study, tmp_path):
@@ -91,6 +93,43 @@ def test_a_damaged_log_is_an_error_with_its_line(study, tmp_path):
         _, lines = decisions(game.database)
     with pytest.raises(InputError, match="Line 2 of the log"):
         list(replay([lines[0], "{}"]))
+
+
+@pytest.mark.parametrize(
+    "change", [{"design": "a text"}, {"design": []}, {"sign": 10**30}, {"sign": "x"}, {"step": 3}, {"hits": None}]
+)
+def test_an_edited_log_is_an_error_with_its_line(study, change):
+    with served(*study) as game:
+        game.play().step(1)
+        _, lines = decisions(game.database)
+    number = next(index for index, line in enumerate(lines) if change.keys() & json.loads(line).keys())
+    number = len(lines) - 1 if "sign" in change else number
+    lines[number] = json.dumps(json.loads(lines[number]) | change)
+    with pytest.raises(InputError, match=f"Line {number + 1} of the log"):
+        list(replay(lines))
+
+
+def test_a_log_that_is_no_text_is_an_error_with_its_line(study, tmp_path):
+    with served(*study) as game:
+        _, lines = decisions(game.database)
+    (tmp_path / "log.jsonl").write_bytes(lines[0].encode() + b"\xff\n")
+    result = CliRunner().invoke(app, ["study", "replay", str(tmp_path / "log.jsonl")])
+    assert isinstance(result.exception, InputError)
+
+
+def test_a_design_changed_before_the_first_participant_starts_a_new_log(study):
+    """Whoever tried the study is deleted, and their decisions were made by the former design."""
+    with served(*study) as game:
+        play = game.play()
+        play.step(1)
+        with game.database.write() as connection:
+            delete_participant(connection, play.me()["participant"])
+    changed = replace(study[0].design, step2=replace(study[0].design.step2, delay_min_h=1.0), step1=replace(
+        study[0].design.step1, targets=2, fillers=5))  # fmt: skip
+    save_design(changed, study[0].folder / "design.yaml")
+    with served(open_study(study[0].folder)) as game:
+        game.play().step(1)
+        assert len(decisions(game.database, changed)[0]) == 1
 
 
 def test_those_who_leave_or_withdraw_free_their_videos(study):

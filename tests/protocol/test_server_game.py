@@ -183,6 +183,18 @@ def test_nobody_is_faster_than_the_clips(game):
     assert game.clock.ms - start >= 14 * 400 + 13 * 500 - 250
 
 
+@pytest.mark.parametrize("played", [0, 3, 8])
+def test_a_clock_that_is_set_back_keeps_nobody_waiting(game, played):
+    play = game.play()
+    begin(play)
+    play.step(1, until=played + 1)
+    game.clock.ms -= HOUR_MS
+    start = game.clock.ms
+    play.step(1)
+    assert game.clock.ms - start < 60_000
+    assert play.me()["stage"] == "waiting"
+
+
 def test_time_cannot_be_saved_up(game):
     """After a long wait, responses come no faster than the clips are given out."""
     play = game.play()

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from videomem_hf.protocol.annotations import Annotations
+    from videomem_hf.protocol.detection.curves import ReliabilityCurve
     from videomem_hf.protocol.detection.measure import Measurement
     from videomem_hf.protocol.scoring import StudyScores
 
@@ -54,10 +55,11 @@ def measure_and_draw(
         "reliability_curve": {horizon: _lists(asdict(curve)) for horizon, curve in by_count.items()},
     }
     figures = {
-        "measurement_reliability": draw.reliability_figure(by_count),
         "measurement_videos": draw.extremes_figure(measured, scores.videos),
         "measurement_participants": draw.participants_figure(measured),
     }
+    if drawn := {horizon: curve for horizon, curve in by_count.items() if len(curve.annotations)}:
+        figures = {"measurement_reliability": draw.reliability_figure(drawn)} | figures
     lag = curves.lag_curve(measured["short_term"]) if "short_term" in measured else None
     if lag is not None:
         figures["measurement_lag"] = draw.lag_figure(lag)
@@ -69,12 +71,16 @@ def measure_and_draw(
         }
         figures["measurement_steps"] = draw.steps_figure(measured, agreement)
         content["step_agreement"] = {name: _lists(asdict(each)) for name, each in agreement.items()}
-    return figures, content, _not_applying(measured, lag is not None)
+    return figures, content, _not_applying(measured, by_count, lag is not None)
 
 
-def _not_applying(measured: "dict[Horizon, Measurement]", lags: bool) -> list[str]:
+def _not_applying(
+    measured: "dict[Horizon, Measurement]", by_count: "dict[Horizon, ReliabilityCurve]", lags: bool
+) -> list[str]:
     missing = [HORIZON_NAMES[horizon] for horizon in HORIZONS if horizon not in measured]
     notes = [f"{name}: not measured, the study has no old and new videos of this step" for name in missing]
+    few = [HORIZON_NAMES[horizon] for horizon in measured if not len(by_count[horizon].annotations)]
+    notes += [f"{name} reliability against annotations: does not apply, too few participants" for name in few]
     if not lags:
         notes.append("lag curve: does not apply, the study has no lags that vary")
     if missing:

@@ -13,7 +13,8 @@ from videomem_hf.schema import HORIZON_NAMES, HORIZONS, InputError
 if TYPE_CHECKING:
     from videomem_hf.protocol.plan import Plan
 
-_MONEY = re.compile(r"(\d+(?:\.\d+)?) *([A-Za-z]{3}|[€$£])?(?:/h)?")
+_MONEY = re.compile(r"(\d+(?:\.\d+)?) *([A-Za-z]{3}|[€$£])?(/h)?")
+_SIGNS = {"€": "EUR", "$": "USD", "£": "GBP"}
 
 Pilot = Annotated[
     Path | None,
@@ -60,7 +61,10 @@ def plan(
     design = planning.with_window(planning.plan_design(videos), clip_seconds)
     with tqdm(desc="simulated participants", unit="participant") as bar:
         if budget is not None:
-            money, _ = _money("--budget", budget)
+            money, other = _money("--budget", budget)
+            if currency and other and currency != other:
+                raise InputError(f"--budget {budget} and --pay {pay}; give both in the same currency.")
+            currency = currency or other
             found = planning.plan_for_budget(
                 videos, money / per_hour, design=design, return_rate=return_rate, seed=seed, progress=bar.update
             )
@@ -84,9 +88,10 @@ def plan(
 def _money(option: str, text: str) -> tuple[float, str]:
     """An amount above 0 and its currency, empty without one."""
     match = _MONEY.fullmatch(text.strip())
-    if match is None or not float(match[1]) > 0:
+    if match is None or not float(match[1]) > 0 or (match[3] and option != "--pay"):
         raise InputError(f"{option} {text}; give an amount above 0 with a currency, such as 900EUR or 12EUR/h.")
-    return float(match[1]), match[2] or ""
+    currency = (match[2] or "").upper()
+    return float(match[1]), _SIGNS.get(currency, currency)
 
 
 def _print(found: "Plan", per_hour: float, currency: str) -> None:

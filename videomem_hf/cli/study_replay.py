@@ -43,7 +43,7 @@ def replay(
         count, different = 0, []
         for decision in tqdm(recompute(lines), desc="decisions", unit="decision"):
             count += 1
-            if decision.stored != decision.recomputed:
+            if not decision.as_stored:
                 different.append(decision)
     if different:
         first = different[0]

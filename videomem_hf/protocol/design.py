@@ -131,7 +131,8 @@ class Presentation:
         check_types(self)
         if not 0 < self.window_s <= 600:
             raise InputError(f"window_s {self.window_s}; a response window is above 0 s and at most 600 s.")
-        check_at_least(self, 0, "gap_s")
+        if not 0 <= self.gap_s <= 600:
+            raise InputError(f"gap_s {self.gap_s}; a gap is from 0 s to 600 s.")
         if not self.key:
             raise InputError("key is empty; give the key's name, such as ' ' for the space bar.")
 

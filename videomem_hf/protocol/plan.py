@@ -33,6 +33,9 @@ EXAMPLES: Final = 2
 FEWEST_CLIPS: Final = 20
 _TRIED_ORDERS: Final = 5
 _PAPER: Final = StudyDesign()
+_MOST_SHOWINGS: Final = 50_000_000
+"""Of a simulated study, which takes about 100 bytes for each."""
+_MOST_STUDIES: Final = 100
 _SIMULATED_PARTICIPANTS: Final = 1500
 """Participants simulated in all: a small study is simulated several times, for figures that chance does not move."""
 
@@ -224,7 +227,12 @@ def _expect(
     design: StudyDesign, videos: int, first: int, second: int, seed: int, progress: Callable[[int], object] | None
 ) -> Plan:
     """Simulate the study, a small one several times over the same videos, and compare the scores with the truth."""
-    studies = max(2, math.ceil(_SIMULATED_PARTICIPANTS / first)) if first < 2 * _SIMULATED_PARTICIPANTS else 2
+    if first * design.step1.showings + second * design.step2.showings > _MOST_SHOWINGS:
+        raise InputError(
+            f"This takes {first:,} participants, more than can be simulated; lower the reliability or the budget, or "
+            "raise the standard error."
+        )
+    studies = min(max(2, math.ceil(_SIMULATED_PARTICIPANTS / first)), _MOST_STUDIES)
     collection = draw_videos([f"video{number}" for number in range(1, videos + 1)], seed)
     found: dict[Horizon, list[tuple[float, float]]] = {horizon: [] for horizon in HORIZONS}
     agreement: dict[Horizon, list[float]] = {horizon: [] for horizon in HORIZONS}
@@ -236,13 +244,14 @@ def _expect(
         for horizon in HORIZONS:
             own, true = scores.scores[horizon].score, getattr(collection, horizon)
             known = np.isfinite(own)
-            if known.sum() > 2:
+            if known.sum() > 2 and np.ptp(own[known]) > 0:
                 errors = float(np.sqrt(np.mean((own[known] - true[known] - (own[known] - true[known]).mean()) ** 2)))
                 found[horizon].append((errors, float(np.corrcoef(own[known], true[known])[0, 1] ** 2)))
             if before is not None:
                 other = before.scores[horizon].score
                 both = known & np.isfinite(other)
-                agreement[horizon].append(spearman(own[both], other[both]) if both.sum() > 2 else float("nan"))
+                vary = both.sum() > 2 and np.ptp(own[both]) > 0 and np.ptp(other[both]) > 0
+                agreement[horizon].append(spearman(own[both], other[both]) if vary else float("nan"))
         before = scores
         if progress is not None:
             progress(first + second)

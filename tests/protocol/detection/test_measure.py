@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,19 @@ def test_a_simulated_study_is_measured_in_both_steps(measured) -> None:
     # Videos of the simulator have no false alarms of their own.
     assert np.sqrt(short.detection.video_covariance[0, 0]) < 0.1
     assert short.model_reliability("false_alarm_rate") < 0.3 < short.model_reliability("hit_rate")
+
+
+def test_hit_rates_are_not_extrapolated_to_lags_that_nobody_had(measured) -> None:
+    played, found = measured
+    longer = replace(played.design, step1=replace(played.design.step1, target_lag_max=170))
+    short = measure_study(played.annotations, screen(played.annotations, played.design), longer)["short_term"]
+    assert short.reference_lag == 100
+    np.testing.assert_allclose(short.values["hit_rate"], found["short_term"].values["hit_rate"], atol=1e-3)
+
+
+def test_three_participants_are_too_few_for_a_curve() -> None:
+    curve = reliability_curve(measure(draw_responses(3, people=3).responses), draws=2)
+    assert len(curve.annotations) == len(curve.mean["hit_rate"]) == len(curve.low["d_prime"]) == 0
 
 
 def test_curves(measured) -> None:

@@ -12,12 +12,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from videomem_hf.protocol.assignment.policy import Tally, assign_step1, assign_step2, empty_tally
+from videomem_hf.protocol.assignment.policy import Tally, assign_step1, assign_step2, empty_tally, reliability
 from videomem_hf.protocol.design import StudyDesign, build_design
 from videomem_hf.schema import HORIZONS, Horizon, InputError
 
 ASSIGNED: Final = "assigned"
 CHANGED: Final = "changed"
+_ROUNDED: Final = 2e-4
+"""Reliabilities are stored with four digits."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Decision:
         number: Of the line in the log, the first event is 1.
         participant: Empty where nothing of the participant is kept.
         stored, recomputed: Numbers of the videos of each slot.
+        as_stored: Whether the videos and the reliability of the scores by then are those that were stored.
     """
 
     number: int
@@ -35,6 +38,7 @@ class Decision:
     step: int
     stored: tuple[int, ...]
     recomputed: tuple[int, ...]
+    as_stored: bool
 
 
 class _State:
@@ -45,17 +49,20 @@ class _State:
         self.place = {video: index for index, video in enumerate(videos)}
         self.tallies: dict[Horizon, Tally] = {horizon: empty_tally(len(videos)) for horizon in HORIZONS}
 
-    def decide(self, event: dict[str, Any]) -> list[int]:
-        """What the policy chooses at this state."""
+    def decide(self, event: dict[str, Any]) -> tuple[list[int], bool]:
+        """What the policy chooses at this state, and whether the reliabilities are those of the event."""
         known = self.videos[: event["collection"]]
         tallies = {
             horizon: Tally(*(each[: len(known)] for each in (tally.counts, tally.given, tally.hits)))
             for horizon, tally in self.tallies.items()
         }
+        agree = all(
+            abs(reliability(tallies[horizon]) - event["reliability"][horizon]) < _ROUNDED for horizon in tallies
+        )
         seed = int(event["seed"])
         if event["step"] == 1:
-            return assign_step1(self.design, known, tallies, seed)
-        return assign_step2(self.design, known, tallies, event["step1"], seed, set(event["unseen"]))
+            return assign_step1(self.design, known, tallies, seed), agree
+        return assign_step2(self.design, known, tallies, event["step1"], seed, set(event["unseen"])), agree
 
     def add(self, event: dict[str, Any]) -> None:
         """Apply an event to the tallies."""
@@ -78,9 +85,12 @@ def replay(lines: Iterable[str]) -> Iterator[Decision]:
     Raises:
         InputError: It is no such log, or damaged; the message says in which line.
     """
-    state = None
-    for number, line in enumerate(lines):
+    state, number, rest = None, -1, iter(lines)
+    while True:
+        number += 1
         try:
+            if (line := next(rest, None)) is None:
+                return
             content = json.loads(line)
             if state is None:
                 state = _State(build_design(content["design"], "the log"), sorted(map(int, content["videos"])))
@@ -88,11 +98,12 @@ def replay(lines: Iterable[str]) -> Iterator[Decision]:
             if content["kind"] not in (ASSIGNED, CHANGED):
                 raise ValueError(content["kind"])
             if content["kind"] == ASSIGNED:
-                chosen = tuple(state.decide(content))
-                who = str(content["participant"] or "")
-                yield Decision(number, who, int(content["step"]), tuple(content["chosen"]), chosen)
+                recomputed, agree = state.decide(content)
+                who, chosen = str(content["participant"] or ""), tuple(content["chosen"])
+                agree &= chosen == tuple(recomputed)
+                yield Decision(number, who, int(content["step"]), chosen, tuple(recomputed), agree)
             state.add(content)
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
             raise InputError(
                 f"Line {number + 1} of the log: not an event of an adaptive study ({type(error).__name__}: {error}); "
                 "write it anew with `videomem study export --decisions FILE`."

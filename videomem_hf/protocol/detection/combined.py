@@ -74,7 +74,9 @@ def combine(measured: Mapping[Horizon, Measurement], targets: Mapping[Horizon, T
         rate, slope = hit_rates(tendency, part.detection.participant_covariance)
         known = (part.counts > 0).any(axis=1)
         values[horizon] = np.where(known, rate, np.nan)
-        errors[horizon] = np.where(known, slope * np.sqrt(posterior[:, hit, hit]), np.nan)
+        of_mean = part.detection.tendencies.covariance - part.detection.videos.covariance
+        variance = posterior[:, hit, hit] + np.maximum(of_mean[:, REPEAT, REPEAT], 0)
+        errors[horizon] = np.where(known, slope * np.sqrt(variance), np.nan)
     sd = np.sqrt(np.diag(covariance))
     return Combined(values, errors, covariance / np.outer(sd, sd))
 

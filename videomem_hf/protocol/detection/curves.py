@@ -104,7 +104,7 @@ def reliability_curve(
         for name in REPORTED:
             found[name].append(point[name])
     levels = (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2
-    values = {name: np.array(found[name]).reshape(len(sizes), -1) for name in REPORTED}
+    values = {name: np.array(found[name]).reshape(len(sizes), draws * _resamples(draws)) for name in REPORTED}
     return ReliabilityCurve(
         np.array(annotations),
         {name: np.array([_mean(row) for row in each]) for name, each in values.items()},

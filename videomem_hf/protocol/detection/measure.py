@@ -11,7 +11,7 @@ participant tells the video seen from the same video new (two-alternative forced
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -104,7 +104,8 @@ def measure_study(
     for horizon in HORIZONS:
         responses, position = study_responses(annotations, screening, design, horizon)
         if len(responses) and len(np.unique(responses.repeat)) == KINDS:
-            found[horizon] = measure(responses, position, _reference(responses, design), progress)
+            responses, reference = _at_longest_lag(responses, design)
+            found[horizon] = measure(responses, position, reference, progress)
     if not found:
         raise InputError(
             "No responses to new videos beside those to repeats; the detection model needs both, leave --model out."
@@ -232,5 +233,13 @@ def _density(z: Floats) -> Floats:
     return np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
 
 
-def _reference(responses: Responses, design: StudyDesign) -> int | None:
-    return design.step1.target_lag_max if responses.lags_vary else None
+def _at_longest_lag(responses: Responses, design: StudyDesign) -> tuple[Responses, int | None]:
+    """The responses with the longest lag among them as the reference, and that lag; None where lags do not vary.
+
+    A design may allow longer lags than the table has; hit rates for those would be extrapolated.
+    """
+    if not responses.lags_vary:
+        return responses, None
+    beyond = min(0.0, float(responses.log_lag[responses.repeat].max()))
+    log_lag = np.where(responses.repeat, responses.log_lag - beyond, 0.0)
+    return replace(responses, log_lag=log_lag), round(design.step1.target_lag_max * float(np.exp(beyond)))

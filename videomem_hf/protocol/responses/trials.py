@@ -11,6 +11,8 @@ from videomem_hf.protocol.responses.rows import Row, is_nothing
 from videomem_hf.schema import InputError
 
 _LONGEST_RT_MS: Final = 600_000.0
+_SHORTEST_RT_MS: Final = 100.0
+"""The longest response time of a table is not shorter."""
 _TRUE: Final = frozenset({"1", "old", "repeat", "repeated", "seen", "target", "yes"})
 _FALSE: Final = frozenset({"0", "new", "first", "unseen", "lure", "foil", "filler", "no", "distractor", "novel"})
 
@@ -77,9 +79,20 @@ def read_trials(
         )
     if not trials:
         raise InputError(f"{rows[0].file}: no trial shows an item in column {columns.item!r}; name it with --item.")
+    _check_unit(trials, columns)
     if columns.position is not None:
         trials.sort(key=lambda trial: _position(trial.row, columns.position or ""))
     return trials
+
+
+def _check_unit(trials: Sequence[Trial], columns: Columns) -> None:
+    """Refuse response times that can only be seconds read as milliseconds."""
+    known = [trial for trial in trials if trial.rt_ms == trial.rt_ms]
+    if known and max(trial.rt_ms for trial in known) < _SHORTEST_RT_MS:
+        raise known[0].row.error(
+            f"a response time of {known[0].rt_ms:g} ms in column {columns.rt!r}, and none of {_SHORTEST_RT_MS:g} ms or "
+            "more; give --seconds if times are seconds"
+        )
 
 
 def _position(row: Row, column: str) -> float:

@@ -10,12 +10,12 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.exc import OperationalError
 
 from videomem_hf.protocol.design import build_design
 from videomem_hf.protocol.server.admin import AdminApi
-from videomem_hf.protocol.server.database import Database, participants, studies, videos
+from videomem_hf.protocol.server.database import Database, assignments, participants, studies, videos
 from videomem_hf.protocol.server.game import Refused
 from videomem_hf.protocol.server.page_api import PageApi
 from videomem_hf.protocol.server.participant_api import ParticipantApi
@@ -81,6 +81,7 @@ def enter_study(connection: Connection, study: Study) -> dict[int, Path]:
                 "undo the change, or create another study."
             )
         connection.execute(studies.update().values(design=design))
+        connection.execute(delete(assignments))  # of participants who were deleted, by the former design
     prepare_counts(connection)
     known = {entry.name: entry.id for entry in connection.execute(select(videos.c.id, videos.c.name))}
     if gone := [name for name in known if name not in study.clips]:

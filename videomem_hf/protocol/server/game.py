@@ -5,7 +5,8 @@ Nothing here knows about HTTP, and nothing sent to a browser depends on a showin
 **Timing.** A page reports how long after the start of a clip the key was pressed (`rt_ms`) and how long ago the showing
 ended (`age_ms`, more than a moment after a lost connection). The server computes by its own clock when the showing
 started: never before the previous showing had ended and the gap had passed, and never before the clip was handed out. A
-response that would then lie in the future is refused until its time has come.
+response that would then lie in the future is refused until its time has come. The first response after the clock was
+set back is accepted, so that nobody waits for the old time.
 
 **Missing responses.** A showing that was cut short by a reload, or whose clip could not be played, stood still, ended
 early or was hidden, is over, and the participant continues with the next. Its response is missing, with the reason:
@@ -323,7 +324,9 @@ class Game:
         if row.next_position > self.settings.clips_ahead + 1:
             enabling = _showing_key(row.participant_id, row.step, row.next_position - self.settings.clips_ahead - 1)
             given = connection.execute(_RECEIVED, enabling).scalar_one()
-        earliest = max(row.free_ms + int(self.gap_ms), given)
+        earliest = max(row.free_ms + int(self.gap_ms), min(given, row.active_ms))
+        if row.active_ms > now + _TOLERANCE_MS:  # the clock was set back since the last response
+            earliest = now - duration
         start = max(now - int(min(response.age_ms, now)) - duration, earliest)
         wait = start + duration - now - _TOLERANCE_MS
         if wait > 0:
