@@ -1,6 +1,7 @@
 """Reading the files of published checkpoints safely: whatever wraps the weights is taken off, and no code is run."""
 
 import argparse
+import glob
 import json
 import pickle
 import re
@@ -120,7 +121,8 @@ def _parts(path: Path) -> Iterator[Path]:
     elif path.name.endswith(_INDEX):
         yield from _parts_of_index(path)
     elif shard := _SHARD.search(path.name):
-        beside = sorted(path.parent.glob(_SHARD.sub(f"-[0-9][0-9][0-9][0-9][0-9]-of-{shard[1]}", path.name)))
+        pattern = _SHARD.sub(f"-[0-9][0-9][0-9][0-9][0-9]-of-{shard[1]}", glob.escape(path.name))
+        beside = sorted(path.parent.glob(pattern))
         if len(beside) != int(shard[1]):
             raise CheckpointError(
                 f"{path}: is one of {int(shard[1])} parts, and {len(beside)} lie here; put all into one folder"
@@ -151,8 +153,12 @@ def _named_tensors(path: Path) -> Tensors:
         content = inner
     if not isinstance(content, dict) or not content:
         raise CheckpointError(f"{path}: holds a {type(content).__name__}, not weights by name")
+    if {"state", "param_groups"} <= content.keys():
+        raise CheckpointError(f"{path}: is the state of an optimizer, without the weights; {_ELSEWHERE}")
     if others := [str(name) for name, value in content.items() if not isinstance(value, torch.Tensor)]:
         raise CheckpointError(f"{path}: not only weights by name; {list_names(others)} is something else")
+    if unnamed := [repr(name) for name in content if not isinstance(name, str)]:
+        raise CheckpointError(f"{path}: weights are named by text, here {list_names(unnamed)} stands for a name")
     return content
 
 
