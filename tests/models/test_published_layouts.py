@@ -184,6 +184,29 @@ def test_tensors_that_would_become_other_numbers_are_refused(
         convert("memnet", file)
 
 
+def test_changed_weights_are_told_by_their_checksum(tmp_path: Path) -> None:
+    content = bytearray(save({"a": torch.ones(1000)}, tmp_path / "a.pth").read_bytes())
+    content[content.index(torch.ones(8).numpy().tobytes()) + 2] ^= 1
+    (tmp_path / "a.pth").write_bytes(content)
+    assert not torch.equal(torch.load(tmp_path / "a.pth")["a"], torch.ones(1000))
+    with pytest.raises(CheckpointError, match=r"is damaged, its part a/data/0 has another checksum; fetch it again"):
+        read_tensors(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("new", [True, False], ids=["zip", "the format before 1.6"])
+def test_whatever_is_damaged_is_told_in_a_sentence(new: bool, tmp_path: Path) -> None:
+    torch.save({"a": torch.ones(20), "b": torch.ones(20)}, tmp_path / "a.pth", _use_new_zipfile_serialization=new)
+    content = (tmp_path / "a.pth").read_bytes()
+    told = 0
+    for start in range(0, len(content) - 40, len(content) // 40):
+        (tmp_path / "b.pth").write_bytes(content[:start] + content[start + 30 :])
+        try:
+            read_tensors(tmp_path / "b.pth")
+        except CheckpointError as error:
+            told += "b.pth: " in str(error)
+    assert told > 20
+
+
 def test_what_has_no_weights_by_name_is_told(tmp_path: Path) -> None:
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
     with pytest.raises(CheckpointError, match="is the state of an optimizer"):

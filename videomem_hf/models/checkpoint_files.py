@@ -7,6 +7,7 @@ import pickle
 import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,7 @@ _ENDINGS: Final = {
 }  # fmt: skip
 _ELSEWHERE: Final = "save the weights as safetensors, or with torch.save(model.state_dict(), FILE)"
 _SHOWN = 5
+_BLOCK: Final = 1 << 20
 
 
 class CheckpointError(ValueError):
@@ -176,11 +178,15 @@ def _read_safetensors(path: Path) -> Tensors:
 
 
 def _read_torch(path: Path) -> object:
-    _refuse_other_formats(path)
     try:
+        _refuse_other_formats(path)
+        if zipfile.is_zipfile(path):
+            _compare_checksums(path)
         with torch.serialization.safe_globals(_HARMLESS), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # on the age of the file's format
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except CheckpointError:
+        raise
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f"objects that need code ({found[1]})" if found else "objects that need code, or is damaged"
@@ -188,9 +194,25 @@ def _read_torch(path: Path) -> object:
             f"{path}: holds {what} and is refused; where it comes from, save only the weights: "
             "torch.save(model.state_dict(), FILE)"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged file raises whatever its bytes lead to
         cause = str(error).strip().split("\n")[0] or "it ends too early"
         raise CheckpointError(f"{path}: not a checkpoint that torch can read ({cause})") from None
+
+
+def _compare_checksums(path: Path) -> None:
+    """Raise a CheckpointError for a file whose content has changed: `torch.load` takes changed weights as they are."""
+    with zipfile.ZipFile(path) as archive:
+        for record in archive.infolist():
+            if record.CRC == 0:  # `torch.save` computes none on request
+                continue
+            try:
+                with archive.open(record) as content:
+                    while content.read(_BLOCK):
+                        pass
+            except (zipfile.BadZipFile, zlib.error, EOFError):
+                raise CheckpointError(
+                    f"{path}: is damaged, its part {record.filename} has another checksum; fetch it again"
+                ) from None
 
 
 def _refuse_other_formats(path: Path) -> None:
