@@ -139,7 +139,7 @@ def test_one_missing_tensor_leaves_the_others(subject: Subject, folder: Path, tm
 def test_other_horizons_are_refused(subject: Subject, folder: Path, horizons: list[str]) -> None:
     for load in (AutoModel.from_pretrained, type(subject.model).from_pretrained):
         if hasattr(subject.model.config, "base") and "week" in horizons:
-            with pytest.raises((ValueError, StrictDataclassError), match="predicts no week|saved model predicts"):
+            with pytest.raises((ValueError, StrictDataclassError), match=r"predicts no week|saved model predicts"):
                 load(folder, horizons=horizons)
         else:
             with pytest.raises(ValueError, match=r"^the saved model predicts .*; give ignore_mismatched_sizes=True"):
