@@ -66,7 +66,7 @@ def test_lengths(text: str, seconds: float) -> None:
     assert parse_length(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "0s", "half", "-3s", "1:75x"])
+@pytest.mark.parametrize("text", ["", "0s", "half", "-3s", "1:75", "1:75x"])
 def test_no_lengths(text: str) -> None:
     with pytest.raises(InputError, match="is no length"):
         parse_length(text)

@@ -11,6 +11,7 @@ import videomem_hf
 from tests.clips import rotate_mp4, write_clip
 from tests.films.films import RATE, OfFeatures, picture, still, write_film
 from videomem_hf.films import shot_scores
+from videomem_hf.films.advice import advise
 from videomem_hf.films.ray_engine import summary_of
 from videomem_hf.films.shot_scores import ScoredShot
 from videomem_hf.films.timeline import Timeline
@@ -43,6 +44,15 @@ def test_a_shot_between_two_samples_is_scored_by_a_frame_of_its_own(tiny: Predic
     assert 2.2 <= middle.best_time_s < 2.8
     alone = tiny.predict(write_film(tmp_path / "c.webm", still(2, 1)))
     assert middle.scores["short_term"] == pytest.approx(alone.scores["short_term"], abs=2e-3)
+
+
+def test_scores_that_are_no_numbers_are_refused(tiny: Predictor, film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weigh = tiny.weigh_rows
+    monkeypatch.setattr(tiny, "weigh_rows", lambda rows: (weigh(rows)[0] * np.nan, None))
+    with pytest.raises(InputError, match="the model's score is not a number"):
+        videomem_hf.timeline(film, tiny)
+    with pytest.raises(InputError, match="the model's score is not a number"):
+        advise(film, tiny)
 
 
 def test_a_longer_shot_is_the_mean_of_its_windows(tiny: Predictor, film: Path) -> None:

@@ -384,9 +384,11 @@ def test_folders_that_are_no_export_are_named(attention: Any, tmp_path: Path) ->
         ({"parts": []}, "export.json: is damaged"),
         ({"parts": {"model": {}}}, "export.json: is damaged"),
         ({"config": {"horizons": ["short_term"]}}, "is damaged .1 horizon, and 2 scores of a clip"),
-        ({"processor": {"fps": 1}}, "export.json: is damaged"),
+        ({"processor": {"fps": 1}}, "has another processor than export.json"),
         ({"maps": {"size": 1}}, "export.json: is damaged"),
-        ({"processor": {}}, "export.json: is damaged"),
+        ({"processor": {}}, "has another processor than export.json"),
+        ({"parts": {"model": {"file": "model.onnx", "outputs": {"scores": []}}}}, "export.json: is damaged"),
+        ({"version": "of another run"}, "model.onnx: has another version than export.json beside it says"),
     ],
 )
 def test_a_damaged_description_is_told(attention: Any, tmp_path: Path, changes: dict[str, Any], message: str) -> None:
@@ -394,6 +396,23 @@ def test_a_damaged_description_is_told(attention: Any, tmp_path: Path, changes: 
     path = tmp_path / "onnx/export.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     with pytest.raises(InputError, match=message):
+        load_onnx_predictor(tmp_path / "onnx")
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "value"), [("config", "horizons", ["long_term", "short_term"]), ("processor", "fps", 2.0)]
+)
+def test_a_description_of_another_model_is_told(
+    attention: Any, tmp_path: Path, section: str, field: str, value: Any
+) -> None:
+    shutil.copytree(attention[1], tmp_path / "onnx")
+    path = tmp_path / "onnx/export.json"
+    content = json.loads(path.read_text())
+    assert content[section][field] != value
+    content[section][field] = value
+    path.write_text(json.dumps(content))
+    load_onnx_predictor(attention[1])
+    with pytest.raises(InputError, match=rf"has another {field if section == 'config' else section} than export.json"):
         load_onnx_predictor(tmp_path / "onnx")
 
 

@@ -165,6 +165,65 @@ def test_whatever_wraps_the_weights_is_taken_off(wrap: Callable[[Tensors], Any],
         torch.testing.assert_close(model.state_dict()[name], tensor, atol=1e-3, rtol=1e-3)
 
 
+UNUSABLE: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], str]] = {
+    "quantised": (lambda t: (t * 127).to(torch.int8), "int8, not floating-point numbers"),
+    "complex": (lambda t: t.to(torch.complex64), "complex64, not floating-point numbers"),
+    "sparse": (lambda t: t.to_sparse(), "a sparse tensor"),
+    "on no device": (lambda t: t.to("meta"), "saved without its numbers"),
+    "diverged": (lambda t: t * torch.nan, "with NaN"),
+}
+
+
+@pytest.mark.parametrize(("change", "fault"), UNUSABLE.values(), ids=UNUSABLE)
+def test_tensors_that_would_become_other_numbers_are_refused(
+    change: Callable[[torch.Tensor], torch.Tensor], fault: str, tmp_path: Path
+) -> None:
+    found = memnet_layout()
+    file = save(found | {"conv2.weight": change(found["conv2.weight"])}, tmp_path / "memnet.pth")
+    with pytest.raises(CheckpointError, match=rf"not usable: conv2.weight \({fault}\)"):
+        convert("memnet", file)
+
+
+def test_changed_weights_are_told_by_their_checksum(tmp_path: Path) -> None:
+    content = bytearray(save({"a": torch.ones(1000)}, tmp_path / "a.pth").read_bytes())
+    content[content.index(torch.ones(8).numpy().tobytes()) + 2] ^= 1
+    (tmp_path / "a.pth").write_bytes(content)
+    assert not torch.equal(torch.load(tmp_path / "a.pth")["a"], torch.ones(1000))
+    with pytest.raises(CheckpointError, match=r"is damaged, its part a/data/0 has another checksum; fetch it again"):
+        read_tensors(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("new", [True, False], ids=["zip", "the format before 1.6"])
+def test_whatever_is_damaged_is_told_in_a_sentence(new: bool, tmp_path: Path) -> None:
+    torch.save({"a": torch.ones(20), "b": torch.ones(20)}, tmp_path / "a.pth", _use_new_zipfile_serialization=new)
+    content = (tmp_path / "a.pth").read_bytes()
+    told = 0
+    for start in range(0, len(content) - 40, len(content) // 40):
+        (tmp_path / "b.pth").write_bytes(content[:start] + content[start + 30 :])
+        try:
+            read_tensors(tmp_path / "b.pth")
+        except CheckpointError as error:
+            told += "b.pth: " in str(error)
+    assert told > 20
+
+
+def test_what_has_no_weights_by_name_is_told(tmp_path: Path) -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+    with pytest.raises(CheckpointError, match="is the state of an optimizer"):
+        read_tensors(save(optimizer.state_dict(), tmp_path / "optimizer.pth"))
+    with pytest.raises(CheckpointError, match="weights are named by text, here 0, 1 stands for a name"):
+        read_tensors(save({0: torch.zeros(1), 1: torch.zeros(1)}, tmp_path / "numbers.pth"))
+
+
+def test_heads_of_timms_huge_transformer(tmp_path: Path) -> None:
+    timm = pytest.importorskip("timm")
+    peer = timm.create_model("vit_huge_patch14_224", img_size=28, depth=1, mlp_ratio=0.1, num_classes=1).eval()
+    converted = convert("vitmem", save(peer.state_dict(), tmp_path / "vit.pth"))
+    pixels = torch.rand(1, 1, 3, 28, 28)
+    with torch.no_grad():
+        torch.testing.assert_close(converted.model(pixels).scores, peer(pixels[0]).sigmoid())
+
+
 def test_prefixes_are_told_from_the_outside_in(tmp_path: Path) -> None:
     file = save({"module._orig_mod.net.a": torch.zeros(1)}, tmp_path / "x.pt")
     assert read_checkpoint(file).prefixes == ("module.", "_orig_mod.", "net.")
@@ -176,7 +235,10 @@ def test_checkpoints_in_parts(tmp_path: Path) -> None:
     found = memnet_layout()
     (tmp_path / "parts").mkdir()
     save_torch_state_dict(found, tmp_path / "parts", max_shard_size=8_000)
-    shards = sorted((tmp_path / "parts").glob("*-of-*.safetensors"))
+    for path in (tmp_path / "parts").glob("*-of-*.safetensors"):
+        path.with_name(f"a[1]{path.name}").write_bytes(path.read_bytes())
+    assert read_tensors(next((tmp_path / "parts").glob("a*"))).keys() == found.keys()
+    shards = sorted((tmp_path / "parts").glob("model-*-of-*.safetensors"))
     assert len(shards) > 2
     for path in (tmp_path / "parts", tmp_path / "parts/model.safetensors.index.json", shards[1]):
         read = read_tensors(path)
@@ -243,6 +305,9 @@ def test_a_timm_network_is_named_beside_its_file(tmp_path: Path) -> None:
         torch.testing.assert_close(converted.model.trunk(pixels), peer.forward_features(pixels))
     assert converted.model.has_attention
     assert dict(converted.processor.crop_size)["height"] == peer.pretrained_cfg["input_size"][-1]
+    deeper = save(peer.state_dict() | {"layer1.7.conv1.weight": torch.zeros(1)}, tmp_path / "deeper.pth")
+    with pytest.raises(CheckpointError, match=r"does not fit timm/test_resnet; not known: layer1\.7\.conv1\.weight"):
+        convert("backbone", deeper, network="timm/test_resnet")
     with pytest.raises(CheckpointError, match="timm has no network 'no_such'"):
         convert("backbone", file, network="timm/no_such")
     with pytest.raises(CheckpointError, match=r"holds no classification network of torchvision.*--network timm/NAME"):

@@ -20,7 +20,7 @@ from videomem_hf.films.edits import Edit, Look, best_half, pairs_of, single_edit
 from videomem_hf.films.gain_error import GainError, shot_indices
 from videomem_hf.films.span import Span
 from videomem_hf.inference import ClipSource, Predictor
-from videomem_hf.inference.clip_predictor import ClipPredictor
+from videomem_hf.inference.clip_predictor import ClipPredictor, check_scores
 from videomem_hf.inference.frame_statistics import LAST
 from videomem_hf.inference.prediction import ATYPICAL_PERCENT
 from videomem_hf.schema import Horizon, InputError
@@ -199,6 +199,7 @@ class _Trials:
         predictor, frames = self.predictor, self.frames
         self.on_progress("scoring the clip")
         before = self._rows(Look())
+        check_scores(self._frame_scores())
         self.error = self.error.with_frames(self._frame_scores(), shot_indices(frames.shots, frames.times_s))
         orders = self._tells_orders(before)
         self.on_progress("looking for what stands out")

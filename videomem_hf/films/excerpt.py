@@ -27,7 +27,7 @@ _TOLERANCE: Final = 0.1
 _STEP_S: Final = 1.0
 """Between the times at which a film's score is taken."""
 _LENGTH: Final = re.compile(r"(?:(?P<minutes>\d+(?:\.\d+)?)\s*m(?:in)?)?\s*(?:(?P<seconds>\d+(?:\.\d+)?)\s*s?)?")
-_CLOCK: Final = re.compile(r"(\d+):(\d\d(?:\.\d+)?)")
+_CLOCK: Final = re.compile(r"(\d+):([0-5]\d(?:\.\d+)?)")
 
 
 @dataclass(frozen=True)

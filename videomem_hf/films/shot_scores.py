@@ -11,6 +11,7 @@ from PIL import Image
 
 from videomem_hf.films.film_reading import Known, Sample
 from videomem_hf.films.shots import SHORTEST_S
+from videomem_hf.inference.clip_predictor import check_scores
 from videomem_hf.inference.predictor import Predictor
 from videomem_hf.models.video_sampling import TIME_TOLERANCE_S
 from videomem_hf.schema import Horizon
@@ -296,6 +297,7 @@ class _ShotScores:
         inside = inside[: self._predictor.processor.max_segments]
         rows = np.stack([each.row for each in inside])
         frame_scores, weights = self._predictor.weigh_rows(rows)
+        check_scores(frame_scores)
         scores = np.average(frame_scores, axis=0, weights=weights)
         shot.windows.append(Window(start_s, end_s, self._named(scores)))
         shot.weights.append(weight)

@@ -45,6 +45,12 @@ def _channels_last(model: Any) -> Any:
     return model
 
 
+def check_scores(scores: Any) -> None:
+    """Raise an InputError if not all scores, a list or array of any shape, are numbers."""
+    if not np.isfinite(scores).all():
+        raise InputError("the model's score is not a number; its weights may be damaged: fetch or train it again")
+
+
 def pair_titles(sources: Iterable[ClipSource], titles: Titles) -> Iterator[tuple[ClipSource, str | None]]:
     """Give each clip its title: by its name, or one after the other; those that repeat without end may be more.
 
@@ -229,10 +235,7 @@ class ClipPredictor(ABC):
         """Return a clip's prediction, or, among several clips, a failed prediction with the error."""
         try:
             prediction = predict()
-            if not np.isfinite(list(prediction.scores.values())).all():
-                raise InputError(
-                    "the model's score is not a number; its weights may be damaged: fetch or train it again"
-                )
+            check_scores(list(prediction.scores.values()))
             return prediction
         except Exception as error:
             if options.fail_fast:

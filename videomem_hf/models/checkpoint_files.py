@@ -1,11 +1,13 @@
 """Reading the files of published checkpoints safely: whatever wraps the weights is taken off, and no code is run."""
 
 import argparse
+import glob
 import json
 import pickle
 import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +60,7 @@ _ENDINGS: Final = {
 }  # fmt: skip
 _ELSEWHERE: Final = "save the weights as safetensors, or with torch.save(model.state_dict(), FILE)"
 _SHOWN = 5
+_BLOCK: Final = 1 << 20
 
 
 class CheckpointError(ValueError):
@@ -120,7 +123,8 @@ def _parts(path: Path) -> Iterator[Path]:
     elif path.name.endswith(_INDEX):
         yield from _parts_of_index(path)
     elif shard := _SHARD.search(path.name):
-        beside = sorted(path.parent.glob(_SHARD.sub(f"-[0-9][0-9][0-9][0-9][0-9]-of-{shard[1]}", path.name)))
+        pattern = _SHARD.sub(f"-[0-9][0-9][0-9][0-9][0-9]-of-{shard[1]}", glob.escape(path.name))
+        beside = sorted(path.parent.glob(pattern))
         if len(beside) != int(shard[1]):
             raise CheckpointError(
                 f"{path}: is one of {int(shard[1])} parts, and {len(beside)} lie here; put all into one folder"
@@ -151,8 +155,12 @@ def _named_tensors(path: Path) -> Tensors:
         content = inner
     if not isinstance(content, dict) or not content:
         raise CheckpointError(f"{path}: holds a {type(content).__name__}, not weights by name")
+    if {"state", "param_groups"} <= content.keys():
+        raise CheckpointError(f"{path}: is the state of an optimizer, without the weights; {_ELSEWHERE}")
     if others := [str(name) for name, value in content.items() if not isinstance(value, torch.Tensor)]:
         raise CheckpointError(f"{path}: not only weights by name; {list_names(others)} is something else")
+    if unnamed := [repr(name) for name in content if not isinstance(name, str)]:
+        raise CheckpointError(f"{path}: weights are named by text, here {list_names(unnamed)} stands for a name")
     return content
 
 
@@ -170,11 +178,15 @@ def _read_safetensors(path: Path) -> Tensors:
 
 
 def _read_torch(path: Path) -> object:
-    _refuse_other_formats(path)
     try:
+        _refuse_other_formats(path)
+        if zipfile.is_zipfile(path):
+            _compare_checksums(path)
         with torch.serialization.safe_globals(_HARMLESS), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # on the age of the file's format
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except CheckpointError:
+        raise
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f"objects that need code ({found[1]})" if found else "objects that need code, or is damaged"
@@ -182,9 +194,25 @@ def _read_torch(path: Path) -> object:
             f"{path}: holds {what} and is refused; where it comes from, save only the weights: "
             "torch.save(model.state_dict(), FILE)"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged file raises whatever its bytes lead to
         cause = str(error).strip().split("\n")[0] or "it ends too early"
         raise CheckpointError(f"{path}: not a checkpoint that torch can read ({cause})") from None
+
+
+def _compare_checksums(path: Path) -> None:
+    """Raise a CheckpointError for a file whose content has changed: `torch.load` takes changed weights as they are."""
+    with zipfile.ZipFile(path) as archive:
+        for record in archive.infolist():
+            if record.CRC == 0:  # `torch.save` computes none on request
+                continue
+            try:
+                with archive.open(record) as content:
+                    while content.read(_BLOCK):
+                        pass
+            except (zipfile.BadZipFile, zlib.error, EOFError):
+                raise CheckpointError(
+                    f"{path}: is damaged, its part {record.filename} has another checksum; fetch it again"
+                ) from None
 
 
 def _refuse_other_formats(path: Path) -> None:

@@ -37,21 +37,36 @@ def load_strictly(model: nn.Module, tensors: Tensors, path: Path, new: Iterable[
         new: Beginnings of the model's names that the checkpoint lacks; they keep their start values.
 
     Raises:
-        CheckpointError: A name is missing, left over, or has another shape; it is named.
+        CheckpointError: A name is missing, left over, or has another shape or no plain numbers; it is named.
     """
     own = model.state_dict()
     # Checkpoints from before PyTorch 0.4.1 have no such counters; only training with a cumulative average reads them.
     expected = {n for n in own if not n.startswith(tuple(new)) and not n.endswith("num_batches_tracked")}
     shapes = [n for n in sorted(own.keys() & tensors.keys()) if own[n].shape != tensors[n].shape]
+    faults = {n: _fault(own[n], tensors[n]) for n in sorted(own.keys() & tensors.keys())}
     found = {
         "missing": sorted(expected - tensors.keys()),
         "not known": sorted(tensors.keys() - own.keys()),
         "of another shape": [f"{n} {tuple(tensors[n].shape)} instead of {tuple(own[n].shape)}" for n in shapes],
+        "not usable": [f"{n} ({fault})" for n, fault in faults.items() if fault],
     }
     if any(found.values()):
         problems = "; ".join(f"{kind}: {list_names(names)}" for kind, names in found.items() if names)
         raise CheckpointError(f"{path}: does not fit {type(model).__name__}; {problems}")
     model.load_state_dict(tensors, strict=False)
+
+
+def _fault(own: torch.Tensor, given: torch.Tensor) -> str | None:
+    """Why a tensor cannot take the place of the model's: copied into it, these become other numbers, or none."""
+    if given.is_meta:
+        return "saved without its numbers"
+    if given.layout != torch.strided:
+        return "a sparse tensor"
+    if not own.is_floating_point():
+        return None
+    if not given.is_floating_point():
+        return f"{str(given.dtype).removeprefix('torch.')}, not floating-point numbers"
+    return "with NaN" if bool(given.isnan().any()) else None
 
 
 def take(tensors: Tensors, path: Path, *names: str) -> list[torch.Size]:

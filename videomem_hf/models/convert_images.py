@@ -18,6 +18,8 @@ from .modeling_resmem import ResMemModel
 from .modeling_vitmem import ViTMemModel
 from .video_processing_memorability import MemorabilityVideoProcessor
 
+_HEAD_SIZES = {1280: 80, 1408: 88, 1664: 104}
+"""Numbers in a head of timm's huge, giant and gigantic vision transformers, by those of a token; all others': 64."""
 IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
 
 
@@ -77,7 +79,7 @@ def convert_vitmem(path: Path) -> Converted:
         patch_size=patch[2],
         hidden_size=patch[0],
         num_hidden_layers=count(tensors, r"vit\.blocks\.(\d+)\."),
-        num_attention_heads=max(1, patch[0] // 64),  # all of timm's have heads of 64; the weights do not tell
+        num_attention_heads=max(1, patch[0] // _HEAD_SIZES.get(patch[0], 64)),  # the weights do not tell
         intermediate_size=hidden[0],
         qkv_bias="vit.blocks.0.attn.qkv.bias" in tensors,
     )

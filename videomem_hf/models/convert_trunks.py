@@ -6,7 +6,7 @@ from typing import Any, Final
 import torch
 from transformers import AutoImageProcessor, AutoVideoProcessor
 
-from .checkpoint_files import CheckpointError, Tensors, read_tensors
+from .checkpoint_files import CheckpointError, Tensors, list_names, read_tensors
 from .checkpoints import HORIZONS, Converted, rename
 from .configuration_semantic_embedding import SemanticEmbeddingConfig
 from .convert_backbones import NO_CLASSES, semantic_model
@@ -23,6 +23,10 @@ _INCEPTION: Final = ("inception_v3", "googlenet")
 """Trained on pixels from -1 to 1; torchvision's own forward brings those of ImageNet's mean and deviation there."""
 _CROP_SHARE: Final = 0.875
 """Of the short side that ImageNet's networks see."""
+_TIMM_HEADS: Final = ("head", "fc", "classifier", "last_linear", "pre_logits")
+"""Parts of timm's networks that follow the map."""
+_TIMM_BUFFERS: Final = ("attn_mask", "relative_position_index", "relative_coords_table", "num_batches_tracked")
+"""What earlier versions of timm saved and today's compute."""
 
 
 def convert_backbone(
@@ -98,6 +102,9 @@ def _convert_timm(path: Path, network: str | None, fields: dict[str, Any]) -> Co
     trunk: TimmTrunk = model.trunk
     weights = read_tensors(path) if network else _downloaded_timm(name)
     own = trunk.model.state_dict()
+    others = sorted(n for n in weights.keys() - own if not n.startswith(_TIMM_HEADS) and not n.endswith(_TIMM_BUFFERS))
+    if others:  # of a deeper network, say
+        raise CheckpointError(f"{path}: does not fit {name}; not known: {list_names(others)}")
     used = {f"trunk.model.{each}": value for each, value in weights.items() if each in own}
     settings = trunk.model.pretrained_cfg
     pixels = {"image_mean": list(settings["mean"]), "image_std": list(settings["std"])}

@@ -1,5 +1,6 @@
 """An exported network in ONNX Runtime."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,7 @@ class OnnxNetwork:
         }
         for name, session in self._sessions.items():
             _check_tensors(folder, facts.parts[name], session)
+            _check_model(folder / facts.parts[name]["file"], facts, session)
 
     def run(self, part: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Give all outputs of a part by their names."""
@@ -107,6 +109,17 @@ def _check_tensors(folder: Path, part: dict[str, Any], session: "InferenceSessio
                     f"{folder / part['file']}: has the {kind} {', '.join(f'{n} {s}' for n, s in have.items())}, and "
                     f"{EXPORT_FILE} says {name} {axes}; export the model again"
                 )
+
+
+def _check_model(path: Path, facts: ExportFacts, session: "InferenceSession") -> None:
+    """Raise an InputError for a graph that is, by its metadata, of another model than `export.json` says."""
+    own = session.get_modelmeta().custom_metadata_map
+    own |= {name: json.loads(own[name]) for name in ("horizons", "processor") if name in own}
+    said = {"version": facts.version, "horizons": facts.config["horizons"], "processor": facts.processor}
+    if differ := [name for name, value in said.items() if own.get(name, value) != value]:
+        raise InputError(
+            f"{path}: has another {' and '.join(differ)} than {EXPORT_FILE} beside it says; export the model again"
+        )
 
 
 def _session(path: Path, threads: int, quantized: bool) -> "InferenceSession":
