@@ -85,7 +85,7 @@ def test_a_study_stops_at_the_reliability_and_is_replayed(study, tmp_path):
     assert "differ; the first is line 2" in str(result.exception)
 
 
-def test_a_damaged_log_is_an_error_with_its_line(study, tmp_path):
+def test_a_damaged_log_is_an_error_with_its_line(study):
     with served(*study) as game:
         game.play().step(1)
         _, lines = decisions(game.database)
