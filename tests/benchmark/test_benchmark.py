@@ -145,6 +145,14 @@ def test_the_result_fits_its_schema_and_can_be_shown(table: Path, tmp_path: Path
     text = result_text(result)
     assert max(map(len, text.splitlines())) <= 80
     assert "Leaks:" in text
+    for protocol in result["protocols"]:
+        for horizon in protocol["horizons"]:
+            horizon["predictors"][0]["spearman"] = {"value": -0.5, "low": -0.9, "high": 0.3}
+    write_page(tmp_path / "index.html", result)
+    page = (tmp_path / "index.html").read_text()
+    assert "-1 to 1; line: 0" in page
+    at = [round(4 + 152 * share, 1) for share in (0.05, 0.65)]  # of -0.9 and 0.3 on a scale from -1 to 1
+    assert f'<line x1="{at[0]}" x2="{at[1]}"' in page
 
 
 FORMS = {

@@ -63,6 +63,13 @@ def test_a_name_that_begins_with_a_dash_is_said_as_it_can_be_given(folder: Path)
     assert "videomem timeline ./-a.webm --out out" in output
 
 
+def test_the_next_command_has_the_list_and_the_rate(folder: Path) -> None:
+    (folder / "list.txt").write_text("films/a.webm\nfilms/c.webm\n")
+    code, output = run("--list", "list.txt", "--out", "out", "--fps", "2")
+    assert code == 0, output
+    assert "videomem timeline --list list.txt --out out --fps 2 --model model --best 30s --poster" in output
+
+
 def test_mistakes_are_one_sentence(folder: Path) -> None:
     assert "--out is missing: name the folder" in run("films/a.webm")[1]
     (folder / "file").write_text("")

@@ -112,7 +112,14 @@ def test_a_model_that_may_be_wrong_by_more_advises_nothing(
     tiny: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = film(tmp_path / "advert.mp4", [40, 200, 190, 195])
-    assert not advise(path, by_brightness(tiny, 0.9, monkeypatch)).advised
+    unsure = advise(path, by_brightness(tiny, 0.9, monkeypatch))
+    assert not unsure.advised
+    page = write_advice(path, unsure, tmp_path / "out").page.read_text(encoding="utf-8")
+    low, high = unsure.trials[-1].interval
+    assert f"<small>{low:+.3f} to {high:+.3f}</small>" in page
+    gains = [trial.tested.gain for trial in unsure.trials]
+    ends = [(trial.interval[0] < min(0, *gains), trial.interval[1] > max(map(abs, gains))) for trial in unsure.trials]
+    assert page.count('<path class="beyond"') == np.sum(ends) > 0
     monkeypatch.setattr(tiny, "claims", replace(tiny.claims, reference=None))
     unknown = advise(path, tiny)
     assert not unknown.advised

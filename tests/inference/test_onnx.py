@@ -254,7 +254,7 @@ def test_int8_computes_in_it(wide: Any, clip: Path, tmp_path: Path, monkeypatch:
     assert any(kind == onnx.TensorProto.INT8 for kind in weights.values())
     assert ExportFacts.read(tmp_path / "onnx").quantized
     expected, found = (load_onnx_predictor(folder).predict(clip) for folder in (full, tmp_path / "onnx"))
-    np.testing.assert_allclose(found.frame_scores, expected.frame_scores, atol=0.05)
+    np.testing.assert_allclose(found.frame_scores, expected.frame_scores, atol=0.15)
     assert not np.array_equal(found.frame_scores, expected.frame_scores)
 
 

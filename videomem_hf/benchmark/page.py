@@ -18,12 +18,15 @@ _PLOT: Final = 160
 
 def write_page(path: Path, result: Mapping[str, Any]) -> None:
     """Write the page of a result of `run_benchmark`, whole or not at all."""
-    _write(path, "benchmark.html.j2", result=result, kinds=KINDS, not_apart=NOT_APART, overview=_overview(result))
+    figures = [s["spearman"] for p in result["protocols"] for h in p["horizons"] for s in h["predictors"]]
+    content = {"kinds": KINDS, "not_apart": NOT_APART, "overview": _overview(result), "ends": _ends(figures)}
+    _write(path, "benchmark.html.j2", result=result, **content)
 
 
 def write_leaderboard_page(path: Path, tables: Sequence[Mapping[str, Any]]) -> None:
     """Write the page of a leaderboard: `tables` as `leaderboard.tables_of` gives them."""
-    _write(path, "leaderboard.html.j2", tables=tables)
+    ends = _ends([row["spearman"] for table in tables for row in table["rows"]])
+    _write(path, "leaderboard.html.j2", tables=tables, ends=ends)
 
 
 def _write(path: Path, template: str, **content: Any) -> None:
@@ -37,6 +40,12 @@ def _write(path: Path, template: str, **content: Any) -> None:
 
 def _percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.0%}"
+
+
+def _ends(figures: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """The scale of the pictures of correlations: as far below 0 as their intervals need."""
+    lows = [figure["low"] for figure in figures if figure["low"] is not None]
+    return (-1.0 if min(lows, default=0.0) < -0.2 else -0.2), 1.0
 
 
 def _position(value: float, ends: tuple[float, float]) -> float:

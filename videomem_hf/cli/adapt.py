@@ -12,7 +12,10 @@ from videomem_hf.registration import import_code
 def adapt(
     model: Annotated[str, typer.Argument(help="Folder of a trained model, Hub id, or 'resmem'.")],
     data: Annotated[
-        str, typer.Option(help="Scored clips or photos of the new domain: what `videomem train --data` takes.")
+        str,
+        typer.Option(
+            help="Scored clips or photos of the new domain: a folder with a table of scores, a release or a Hub id."
+        ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; new or empty.", parser=named_folder)],
     split: Annotated[

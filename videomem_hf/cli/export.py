@@ -31,7 +31,7 @@ def export(
 
     The network is compared with PyTorch on random numbers and on generated frames, and nothing is written if a score
     or map differs by more than .0001. Beside it lie its processor's settings, what its predictions are measured
-    against, and its caveats.
+    against, and its caveats. Needs pip install 'videomem_hf[onnx]'; `videomem predict --engine onnx` reads the result.
 
     Examples: [bold]videomem export resmem --onnx resmem-onnx[/bold],
     [bold]videomem export run --onnx run-onnx --dtype int8[/bold]

@@ -36,7 +36,7 @@ def improve(
     corrected for the number that was tried. Often that is none.
 
     FOLDER gets improve.html, improve.json, improve.csv, the edited clips, and a study that tests the best edit with
-    people. A model says what helps, not people.
+    people. A model says what helps, not people. Needs pip install 'videomem_hf[shots]'.
 
     Example: [bold]videomem improve advert.mp4 --model quickstart/model --out advert[/bold]
     """

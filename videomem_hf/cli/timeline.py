@@ -47,7 +47,12 @@ Poster = Annotated[
     bool, typer.Option("--poster", help="With --best: write the frame to use as its thumbnail, best.jpg.")
 ]
 Otio = Annotated[
-    bool, typer.Option("--otio", help="Write markers for editing programs as well: timeline.otio and timeline.edl.")
+    bool,
+    typer.Option(
+        "--otio",
+        help="Write markers for editing programs as well: timeline.otio and timeline.edl. "
+        "Needs pip install 'videomem_hf[editors]'.",
+    ),
 ]
 Jobs = Annotated[
     int | None, typer.Option(min=1, help="With --engine ray: number of processes. (default: one per GPU or core)")
@@ -111,8 +116,10 @@ def timeline(
         typer.echo(f"Written: {out / 'timeline.html' if len(paths) == 1 else out}")
     if failed:
         raise typer.Exit(FAILED)
-    named = quote(paths[0]) if len(paths) == 1 else " ".join(map(quote, films or []))
-    _say_next(f"videomem timeline {named} --out {quote(out)}", model, otio, best)
+    listed = [] if list_file is None else [f"--list {quote(list_file)}"]
+    named = quote(paths[0]) if len(paths) == 1 else " ".join([*map(quote, films or []), *listed])
+    rate = "" if fps is None else f" --fps {fps:g}"
+    _say_next(f"videomem timeline {named} --out {quote(out)}{rate}", model, otio, best)
 
 
 def _say_next(command: str, model: str | None, otio: bool, best: str | None) -> None:

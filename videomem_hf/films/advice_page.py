@@ -149,9 +149,10 @@ def _page(advice: Advice, files: list[tuple[Trial, Path]], study: Any, folder: P
         {
             "name": _sentence(trial.edit.name),
             "advised": trial.advised,
-            "gain": f"{trial.tested.gain:+.3f}",
+            "gain": f"{trial.tested.gain:+z.3f}",
             "interval": _interval(trial),
             "ends": [place(end) for end in trial.interval] if np.isfinite(trial.interval[0]) else None,
+            "beyond": _arrows(trial.interval, low, reach),
             "at": place(trial.tested.gain),
             "p": "" if not np.isfinite(trial.interval[0]) else f"{trial.p_value:.3f}",
         }
@@ -171,7 +172,7 @@ def _page(advice: Advice, files: list[tuple[Trial, Path]], study: Any, folder: P
         "more": f"{quantity(others, 'more advised edit')}: see the table below." if others > 0 else "",
         "rows": rows,
         "zero": place(0.0),
-        "axis": f"{low:+.2f} to {reach:+.2f}",
+        "axis": f"{low:+z.3f} to {reach:+z.3f}",
         "study": study[1] if study else None,
     }  # fmt: skip
     return templates("videomem_hf.films", autoescape=True).get_template("improve.html.j2").render(content)
@@ -183,12 +184,19 @@ def _shown(trial: Trial) -> list[float]:
     return [trial.tested.gain, *(ends if trial.advised else [])]
 
 
+def _arrows(interval: tuple[float, float], low: float, reach: float) -> list[str]:
+    """SVG paths of arrow heads at the ends of an interval that the chart has no room for."""
+    left = ["M7 4 L3 8 L7 12"] if -np.inf < interval[0] < low - 1e-9 else []
+    right = [f"M{_CHART_PX - 7:g} 4 L{_CHART_PX - 3:g} 8 L{_CHART_PX - 7:g} 12"]
+    return left + (right if reach + 1e-9 < interval[1] < np.inf else [])
+
+
 def _sentence(name: str) -> str:
     return name[0].upper() + name[1:]
 
 
 def _interval(trial: Trial) -> str:
-    return f"{trial.interval[0]:+.3f} to {trial.interval[1]:+.3f}" if np.isfinite(trial.interval[0]) else "not known"
+    return f"{trial.interval[0]:+z.3f} to {trial.interval[1]:+z.3f}" if np.isfinite(trial.interval[0]) else "not known"
 
 
 def _card(advice: Advice, trial: Trial, path: Path, folder: Path) -> dict[str, Any]:
@@ -215,7 +223,7 @@ def _card(advice: Advice, trial: Trial, path: Path, folder: Path) -> dict[str, A
         for each, caption in zip(media, captions, strict=True)
     ]
     return {
-        "name": _sentence(trial.edit.name), "gain": f"{trial.tested.gain:+.3f}", "interval": _interval(trial),
+        "name": _sentence(trial.edit.name), "gain": f"{trial.tested.gain:+z.3f}", "interval": _interval(trial),
         "others": "".join(others), "sides": sides, "file": path.name, "link": quote(path.name), "video": not is_poster,
     }  # fmt: skip
 

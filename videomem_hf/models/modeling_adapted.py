@@ -136,8 +136,8 @@ class GaussianCorrection(nn.Module):
         rows = vectors * self.factor
         kernels = self.kernels(rows.flatten(0, 1), self.rows).unflatten(1, shares.shape)
         to_rows = (kernels * shares[..., None]).sum(dim=2) * self.share  # (horizons, batch, rows)
-        clips = self.prior.shape[1]
-        crossed = to_rows.new_zeros(*to_rows.shape[:2], clips).index_add(2, self.owner.long(), to_rows)
+        belongs = nn.functional.one_hot(self.owner.long(), self.prior.shape[1]).to(to_rows.dtype)  # (rows, clips)
+        crossed = to_rows @ belongs  # (horizons, batch, clips)
         offset, slope = self.line_variance
         apart, others = (scores - self.centre).T, self.prior - self.centre[:, None]  # (horizons, batch or clips)
         crossed = crossed + offset + slope * apart[:, :, None] * others[:, None]

@@ -348,10 +348,10 @@ def init_layer(module: nn.Module) -> None:
         assert module.running_var is not None
         assert module.num_batches_tracked is not None
         nn.init.ones_(module.weight)
-        nn.init.zeros_(module.running_mean)  # unlike reset_running_stats, these leave what was loaded
-        nn.init.ones_(module.running_var)
-        nn.init.zeros_(module.num_batches_tracked)
-    elif isinstance(module, nn.LayerNorm | nn.GroupNorm):
+        for name, buffer in module.named_buffers(recurse=False):
+            # unlike reset_running_stats, this leaves what was loaded
+            nn.init.constant_(buffer, 1.0 if name == "running_var" else 0.0)
+    elif isinstance(module, nn.LayerNorm | nn.GroupNorm) and module.weight is not None:
         nn.init.ones_(module.weight)
     else:
         return

@@ -40,6 +40,8 @@ from videomem_hf.video.sources import process
 
 DTYPES: Final = get_args(ExportDtype)
 _PACKAGES: Final = ("onnx", "onnxscript", "onnxruntime")
+NEAR_RANK_CORRELATION: Final = 0.97
+"""Of a network that computes in int8, below which its first and last layers in float32 would not be enough."""
 LARGEST_FILE: Final = 64_000_000
 """Bytes of a graph above which its weights lie in a file of their own."""
 Say = Callable[[str], None]
@@ -155,6 +157,8 @@ class _Export:
                     protos[MODEL_PART] = computed
                     return attempt, agreement
                 self.say(f"ranks agree by {agreement:.4f} with {first} first and {last} last layers in float32")
+                if agreement < NEAR_RANK_CORRELATION:
+                    break
             self.say("so weights alone are stored in int8")
         for proto in protos.values():
             reduce_weights(proto, dtype)
