@@ -77,6 +77,7 @@ def test_a_study_stops_at_the_reliability_and_is_replayed(study, tmp_path):
     for source in (study[0].folder, tmp_path / "log.jsonl"):
         result = CliRunner().invoke(app, ["study", "replay", str(source)])
         assert f"{len(found)} decisions recomputed, all as stored" in result.output, result.output
+        assert ("--decisions decisions.jsonl" in result.output) == source.is_dir()
     changed = [json.loads(line) for line in lines]
     changed[1]["seed"] = "1"
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in changed))
