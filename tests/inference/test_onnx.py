@@ -271,7 +271,7 @@ def test_an_adapted_model_has_its_intervals(clip: Path, tmp_path: Path) -> None:
     assert found.interval_level == expected.interval_level
 
 
-def test_a_model_of_features_extracts_them_of_a_clip(clip: Path, tmp_path: Path) -> None:
+def test_a_model_of_features_extracts_them_of_a_clip(tmp_path: Path) -> None:
     run = test_feature_predictor.save_model(tmp_path / "run", ["colorhistogram", "hmp"], [2304, 6075])
     export_onnx(str(run), tmp_path / "onnx")
     longer = write_clip(tmp_path / "c.webm", moving_frames(12, seed=1))
@@ -416,7 +416,7 @@ def test_a_description_of_another_model_is_told(
         load_onnx_predictor(tmp_path / "onnx")
 
 
-def test_another_network_under_the_description_is_told(attention: Any, clip: Path, tmp_path: Path) -> None:
+def test_another_network_under_the_description_is_told(attention: Any, tmp_path: Path) -> None:
     shutil.copytree(attention[1], tmp_path / "onnx")
     pixels = onnx.helper.make_tensor_value_info("frames", onnx.TensorProto.FLOAT, ["batch", 3, 224, 224])
     scores = onnx.helper.make_tensor_value_info("scores", onnx.TensorProto.FLOAT, None)

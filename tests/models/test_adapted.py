@@ -170,6 +170,19 @@ def test_on_views_a_missing_one_counts_as_none() -> None:
     assert output.intervals.shape == (2, 2, 2)
 
 
+def test_another_base_of_the_same_configuration_is_read_as_its_own() -> None:
+    """With the maps of its backbone and its hidden states."""
+    model, twin, inputs = TestAdapted().model(), TestAdapted().model(), TestAdapted().inputs()
+    base = type(model.base)(model.base.config).eval()
+    base.load_state_dict(model.base.state_dict())
+    twin.replace_base(base)
+    with torch.no_grad():
+        expected, found = (each(**inputs, output_hidden_states=True) for each in (model, twin))
+    assert torch.equal(found.scores, expected.scores)
+    assert all(map(torch.equal, found.hidden_states, expected.hidden_states))
+    assert len(found.hidden_states) == len(expected.hidden_states) > 0
+
+
 def test_fields_of_the_base_are_read_from_its_configuration() -> None:
     base = FeatureMLPConfig(feature_names=["c3d"], feature_sizes=[6], hidden_sizes=[4])
     config = AdaptedConfig.on(base, group_sizes=[4])

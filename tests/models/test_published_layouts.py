@@ -292,7 +292,8 @@ def test_any_image_network_of_torchvision_is_a_backbone(name: str, tmp_path: Pat
         peer(pixels)
         expected = maps[0].relu() if name == "densenet121" else maps[0]
         torch.testing.assert_close(converted.model.trunk(pixels), expected, atol=1e-5, rtol=1e-4)
-    assert list(converted.processor.image_mean) == [0.5] * 3 if name == "inception_v3" else [0.485, 0.456, 0.406]
+    mean = [0.5] * 3 if name == "inception_v3" else [0.485, 0.456, 0.406]
+    assert list(converted.processor.image_mean) == mean
 
 
 def test_a_timm_network_is_named_beside_its_file(tmp_path: Path) -> None:

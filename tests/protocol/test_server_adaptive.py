@@ -78,6 +78,7 @@ def test_a_study_stops_at_the_reliability_and_is_replayed(study, tmp_path):
     for source in (study[0].folder, tmp_path / "log.jsonl"):
         result = CliRunner().invoke(app, ["study", "replay", str(source)])
         assert f"{len(found)} decisions recomputed, all as stored" in result.output, result.output
+        assert ("--decisions decisions.jsonl" in result.output) == source.is_dir()
     for change in ({"seed": "1"}, {"reliability": {"short_term": 0.9, "long_term": 0.0}}):
         changed = [json.loads(line) for line in lines]
         changed[1] |= change
@@ -87,7 +88,7 @@ def test_a_study_stops_at_the_reliability_and_is_replayed(study, tmp_path):
         assert "differ; the first is line 2" in str(result.exception)
 
 
-def test_a_damaged_log_is_an_error_with_its_line(study, tmp_path):
+def test_a_damaged_log_is_an_error_with_its_line(study):
     with served(*study) as game:
         game.play().step(1)
         _, lines = decisions(game.database)

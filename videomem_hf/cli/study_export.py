@@ -76,9 +76,9 @@ def export(
         typer.echo(f"{out}: {quantity(showings, 'showing')}" + ("" if showings else "; nobody has played yet"))
     else:
         typer.echo(f"{out}: written; {_shared_so_far(rows)}")
-    if showings:
-        rest = f"--design {quote(folder / 'design.yaml')} --clips {quote(folder / 'clips')}"
-        say_next(f"videomem score {quote(out)} scores {rest}")
+    rest = f"--design {quote(folder / 'design.yaml')} --clips {quote(folder / 'clips')}"
+    scoring = [f"videomem score {quote(out)} scores {rest}"] if showings else []
+    say_next(*scoring, *([f"videomem study replay {quote(decisions)}"] if decisions is not None else []))
 
 
 def _shared_so_far(rows: dict[str, int]) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from videomem_hf.cli.options import quote, say_next
 from videomem_hf.cli.study_export import DatabaseUrl, open_database
 from videomem_hf.schema import InputError
 from videomem_hf.system import os_cause
@@ -56,3 +57,5 @@ def replay(
         raise InputError(f"{source}: no decisions; only studies whose design has assignment.policy adaptive, or a "
                          "reliability at which they stop, keep a log.")  # fmt: skip
     typer.echo(f"{count:,} decisions recomputed, all as stored")
+    if source.is_dir():
+        say_next(f"videomem study export {quote(source)} annotations.csv --decisions decisions.jsonl")

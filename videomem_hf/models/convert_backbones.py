@@ -20,13 +20,14 @@ SEMANTIC_HEAD: Final = ("last_conv.", "projection.", "mlp.", "attention_conv.")
 """What follows the trunk of a semantic model."""
 NO_CLASSES: Final = "The head of classes was left out."
 _SEMANTIC_PARTS = {"img_emb.base_layer.0.": "trunk.", "img_emb.base_layer.1.": "last_conv.", "fc.": "projection."}
-_RESNETS: dict[tuple[bool, tuple[int, ...]], str] = {
+RESNETS: Final[dict[tuple[bool, tuple[int, ...]], str]] = {
     (False, (2, 2, 2, 2)): "resnet18",
     (False, (3, 4, 6, 3)): "resnet34",
     (True, (3, 4, 6, 3)): "resnet50",
     (True, (3, 4, 23, 3)): "resnet101",
     (True, (3, 8, 36, 3)): "resnet152",
 }
+"""torchvision's ResNets, by whether they have bottlenecks and the blocks of their stages."""
 
 
 def convert_semantic_embedding(path: Path, horizons: tuple[str, ...] = HORIZONS, attention: bool = False) -> Converted:
@@ -96,7 +97,7 @@ def semantic_model(
 def _resnet_name(parts: Tensors, path: Path) -> str:
     """Which of torchvision's ResNets has these parts, named by their positions in the chain."""
     blocks = tuple(count(parts, rf"{position}\.(\d+)\.conv1\.") for position in (4, 5, 6, 7))
-    name = _RESNETS.get((any(re.match(r"4\.0\.conv3\.", n) for n in parts), blocks))
+    name = RESNETS.get((any(re.match(r"4\.0\.conv3\.", n) for n in parts), blocks))
     if name is None:
         raise CheckpointError(f"{path}: no ResNet of torchvision has stages of {blocks} blocks")
     return name

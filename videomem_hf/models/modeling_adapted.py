@@ -183,8 +183,17 @@ class AdaptedModel(MemorabilityModel):
         self.hidden_state_modules = tuple(f"base.{each}" for each in self.base.hidden_state_modules)
         self.correction = GaussianCorrection(config.clips, config.rows, list(config.group_sizes), len(config.horizons))
         self._maps = StateRecorder()
-        self._maps.watch([self.frame_backbone()] if self.base.backbone_module else [])
+        self._watch_maps()
         self.post_init()
+
+    def replace_base(self, base: MemorabilityModel) -> None:
+        """Correct the scores of this model, which has the configuration of the base, in place of the new one's."""
+        self.base = base
+        self._watch_maps()
+        self.state_recorder.watch(self.get_submodule(name) for name in self.hidden_state_modules)
+
+    def _watch_maps(self) -> None:
+        self._maps.watch([self.frame_backbone()] if self.base.backbone_module else [])
 
     def horizon_tensors(self) -> set[str]:
         return {name for name in self.state_dict() if name.startswith("correction.")}

@@ -8,6 +8,7 @@ from typing import Any, Final
 import torch
 
 from .checkpoint_files import Tensors
+from .convert_backbones import RESNETS
 from .trunks import build_network, is_chain, torchvision, trunk_parts
 
 _OLD_DENSENET: Final = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.((?:[12])\.\w+)$")
@@ -62,7 +63,7 @@ def recognize(tensors: Tensors) -> Network | None:
     name = torchvision_network(tensors)
     if name is None:
         return None
-    kind = {"vgg16": "vgg16"}.get(name, "resnet" if _is_resnet(name) else "backbone")
+    kind = {"vgg16": "vgg16"}.get(name, "resnet" if name in RESNETS.values() else "backbone")
     return Network(f"{name} of torchvision", kind)
 
 
@@ -79,10 +80,6 @@ def torchvision_network(tensors: Tensors) -> str | None:
 def modern_names(tensors: Tensors) -> Tensors:
     """Weights under the names that torchvision has today."""
     return {_OLD_DENSENET.sub(r"\1\2", name): value for name, value in tensors.items()}
-
-
-def _is_resnet(name: str) -> bool:
-    return name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 
 
 def _has(tensors: Tensors, part: str) -> bool:

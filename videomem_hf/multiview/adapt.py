@@ -150,7 +150,7 @@ def _on_base(base: Any, horizons: Sequence[Horizon], **sizes: Any) -> AdaptedMod
     }
     config = AdaptedConfig.on(base.config, horizons=list(horizons), group_sizes=groups, **(statistics | sizes))
     model = AdaptedModel(config)
-    model.base = base
+    model.replace_base(base)
     return model
 
 

@@ -6,10 +6,21 @@ import pytest
 from tests.protocol.studies import played_study
 from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.detection import combined
-from videomem_hf.protocol.detection.measure import measure_study
-from videomem_hf.protocol.scoring import score_study
+from videomem_hf.protocol.detection.measure import Measurement, measure_study
+from videomem_hf.protocol.scoring import StudyScores, score_study
 from videomem_hf.protocol.simulate import draw_videos
-from videomem_hf.protocol.simulate_study import simulate_study
+from videomem_hf.protocol.simulate_study import SimulatedStudy, simulate_study
+from videomem_hf.schema import Horizon
+
+Measured = tuple[SimulatedStudy, StudyScores, dict[Horizon, Measurement]]
+
+
+@pytest.fixture(scope="module")
+def measured() -> Measured:
+    """A study, its scores and its measures."""
+    played = played_study()
+    scored = score_study(played.annotations, played.design)
+    return played, scored, measure_study(played.annotations, scored.screening, played.design)
 
 
 def test_the_posterior_is_that_of_a_multivariate_normal() -> None:
@@ -29,14 +40,12 @@ def test_the_posterior_is_that_of_a_multivariate_normal() -> None:
     assert within.mean() == pytest.approx(0.9, abs=0.02)
 
 
-def test_combined_rates_are_nearer_to_the_truth() -> None:
-    played = played_study()
-    scored = score_study(played.annotations, played.design)
-    measured = measure_study(played.annotations, scored.screening, played.design)
-    found = combined.combine(measured, scored.annotations)
+def test_combined_rates_are_nearer_to_the_truth(measured: Measured) -> None:
+    played, scored, parts = measured
+    found = combined.combine(parts, scored.annotations)
     for horizon, least in (("short_term", 0.0), ("long_term", 0.05)):
         truth = getattr(played.videos, horizon)
-        alone = np.corrcoef(measured[horizon].values["hit_rate"], truth)[0, 1]
+        alone = np.corrcoef(parts[horizon].values["hit_rate"], truth)[0, 1]
         assert np.corrcoef(found.values[horizon], truth)[0, 1] > alone + least
         errors = (found.values[horizon] - truth) / found.errors[horizon]
         assert (np.abs(errors) < 1.645).mean() == pytest.approx(0.9, abs=0.08)
@@ -50,17 +59,15 @@ def test_few_participants_leave_the_mean_unknown() -> None:
     for seed in range(10):
         played = simulate_study(videos, StudyDesign().for_collection(300), participants=8, returning=0, seed=seed)
         scored = score_study(played.annotations, played.design)
-        measured = measure_study(played.annotations, scored.screening, played.design)
-        found = combined.combine(measured, scored.annotations)
+        parts = measure_study(played.annotations, scored.screening, played.design)
+        found = combined.combine(parts, scored.annotations)
         errors = (found.values["short_term"] - videos.short_term) / found.errors["short_term"]
         within.append((np.abs(errors[np.isfinite(errors)]) < 1.645).mean())
     assert np.mean(within) > 0.8
 
 
-def test_one_step_is_enough() -> None:
-    played = played_study()
-    scored = score_study(played.annotations, played.design)
-    measured = measure_study(played.annotations, scored.screening, played.design)
-    found = combined.combine({"short_term": measured["short_term"]}, scored.annotations)
+def test_one_step_is_enough(measured: Measured) -> None:
+    _, scored, parts = measured
+    found = combined.combine({"short_term": parts["short_term"]}, scored.annotations)
     assert set(found.values) == {"short_term"}
     assert found.correlation.shape == (3, 3)
