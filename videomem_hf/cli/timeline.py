@@ -116,14 +116,18 @@ def timeline(
         typer.echo(f"Written: {out / 'timeline.html' if len(paths) == 1 else out}")
     if failed:
         raise typer.Exit(FAILED)
+    named = _named(paths, films, list_file)
+    _say_next(f"videomem timeline {named} --out {quote(out)}", fps, model, otio, best)
+
+
+def _named(paths: list[Path], films: list[str] | None, list_file: Path | None) -> str:
+    """The films as one would type them again."""
     listed = [] if list_file is None else [f"--list {quote(list_file)}"]
-    named = quote(paths[0]) if len(paths) == 1 else " ".join([*map(quote, films or []), *listed])
-    rate = "" if fps is None else f" --fps {fps:g}"
-    _say_next(f"videomem timeline {named} --out {quote(out)}{rate}", model, otio, best)
+    return quote(paths[0]) if len(paths) == 1 else " ".join([*map(quote, films or []), *listed])
 
 
-def _say_next(command: str, model: str | None, otio: bool, best: str | None) -> None:
-    given = f" --model {quote(model)}" if model else ""
+def _say_next(command: str, fps: float | None, model: str | None, otio: bool, best: str | None) -> None:
+    given = ("" if fps is None else f" --fps {fps:g}") + (f" --model {quote(model)}" if model else "")
     options = [*([] if best else ["--best 30s --poster"]), *([] if otio else ["--otio"])]
     say_next(*(f"{command}{given} {option}" for option in options))
 
