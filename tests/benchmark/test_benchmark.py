@@ -301,6 +301,15 @@ def test_ids_are_found_whatever_their_form() -> None:
         align(Predictions("p", {"short_term": {"other": 0.5}}), truth)
 
 
+def test_predictors_of_different_clips_are_counted() -> None:
+    truth, true = make_truth(40)
+    scores = honest(true, 0, 0.5)
+    halves = [np.where(np.arange(40)[:, None] < 20, *each) for each in ((scores, np.nan), (np.nan, scores))]
+    given = [predictor(truth, half, name) for half, name in zip(halves, ("first", "second"), strict=True)]
+    with pytest.raises(InputError, match=r"by all predictors \(of 40 clips, first 20, second 20\); give"):
+        run_benchmark(given, truth, BenchmarkOptions(sampling=QUICK))
+
+
 def published_scores() -> np.ndarray:
     """8,000 rows that have VideoMem's published mean, standard deviation and ends, and not its distinct values."""
     generator = np.random.default_rng(0)

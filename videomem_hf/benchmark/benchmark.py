@@ -89,9 +89,11 @@ def run_benchmark(
         own = [*groups, *clip_content.title_leak_groups(truth, protocol)]
         scored.append(score_protocol(predictors, truth, protocol, own, options.sampling))
     if not any(each.horizons for each in scored):
+        each_has = ", ".join(f"{each.name} {coverage(each, truth, protocols[-1]).covered:,}" for each in predictors)
         raise InputError(
-            f"no two clips of {', '.join(each.name for each in protocols)} were scored by all predictors; give "
-            "predictions of the same clips, or each in a benchmark of its own"
+            f"no two clips of {', '.join(each.name for each in protocols)} were scored by all predictors (of "
+            f"{len(truth.ids):,} clips, {each_has}); give predictions of the same clips, as `videomem predict CLIPS "
+            "--model MODEL --csv FILE` writes them, or each in a benchmark of its own"
         )
     result: dict[str, Any] = {
         "schema": SCHEMA,

@@ -144,8 +144,8 @@ def run(commands: typer.Typer, name: str) -> None:
         if (error.name or "") not in core:
             raise
         sys.stderr.write(
-            f"{name}: {error.name} is not installed; what only has docs/onnx-requirements.txt runs `videomem predict "
-            "--engine onnx`, and for all else: pip install videomem_hf\n"
+            f"{name}: {error.name} is not installed; docs/onnx-requirements.txt is enough for `videomem predict "
+            "--engine onnx` only, for all else: pip install videomem_hf\n"
         )
         sys.exit(FAILED)
     except InputError as error:
