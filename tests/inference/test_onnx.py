@@ -344,6 +344,9 @@ def test_folders_that_are_no_export_are_named(attention: Any, tmp_path: Path) ->
     (tmp_path / "export.json").write_text("{")
     with pytest.raises(InputError, match="is damaged"):
         load_onnx_predictor(tmp_path)
+    (tmp_path / "export.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="is damaged"):
+        load_onnx_predictor(tmp_path)
     written = json.loads((attention[1] / "export.json").read_text())
     (tmp_path / "export.json").write_text(json.dumps(written | {"format": 2}))
     with pytest.raises(InputError, match=r"export.json: was written by a later version of videomem_hf; update.*one$"):
@@ -365,6 +368,7 @@ def test_folders_that_are_no_export_are_named(attention: Any, tmp_path: Path) ->
         ({"maps": {"size": 1}}, "export.json: is damaged"),
         ({"processor": {}}, "has another processor than export.json"),
         ({"parts": {"model": {"file": "model.onnx", "outputs": {"scores": []}}}}, "export.json: is damaged"),
+        ({"caveats": "None."}, "export.json: is damaged .caveats must be a list of texts"),
         ({"version": "of another run"}, "model.onnx: has another version than export.json beside it says"),
     ],
 )
