@@ -13,6 +13,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests.clips import write_clip
 from tests.features.media import moving_frames
@@ -316,6 +317,16 @@ def test_a_network_that_differs_is_refused(attention: Any, tmp_path: Path, monke
     with pytest.raises(InputError, match="differs from PyTorch by"):
         export_onnx(str(attention[0]), tmp_path / "onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_whose_scores_are_no_numbers_is_refused(tmp_path: Path) -> None:
+    folder = save(OF_FRAMES["memnet"], tmp_path / "run")
+    weights = load_file(folder / "model.safetensors")
+    damaged = {name: value * torch.nan for name, value in weights.items()}
+    save_file(damaged, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match="the model's score is not a number"):
+        export_onnx(str(folder), tmp_path / "onnx")
+    assert not (tmp_path / "onnx").exists()
 
 
 @pytest.mark.parametrize(
