@@ -14,6 +14,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests.clips import write_clip
 from tests.features.media import moving_frames
@@ -341,6 +342,16 @@ def test_a_network_that_differs_is_refused(attention: Any, tmp_path: Path, monke
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_model_whose_scores_are_no_numbers_is_refused(tmp_path: Path) -> None:
+    folder = save(OF_FRAMES["memnet"], tmp_path / "run")
+    weights = load_file(folder / "model.safetensors")
+    damaged = {name: value * torch.nan for name, value in weights.items()}
+    save_file(damaged, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match="the model's score is not a number"):
+        export_onnx(str(folder), tmp_path / "onnx")
+    assert not (tmp_path / "onnx").exists()
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -367,6 +378,9 @@ def test_folders_that_are_no_export_are_named(attention: Any, tmp_path: Path) ->
     (tmp_path / "export.json").write_text("{")
     with pytest.raises(InputError, match="is damaged"):
         load_onnx_predictor(tmp_path)
+    (tmp_path / "export.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="is damaged"):
+        load_onnx_predictor(tmp_path)
     written = json.loads((attention[1] / "export.json").read_text())
     (tmp_path / "export.json").write_text(json.dumps(written | {"format": 2}))
     with pytest.raises(InputError, match=r"export.json: was written by a later version of videomem_hf; update.*one$"):
@@ -388,6 +402,7 @@ def test_folders_that_are_no_export_are_named(attention: Any, tmp_path: Path) ->
         ({"maps": {"size": 1}}, "export.json: is damaged"),
         ({"processor": {}}, "has another processor than export.json"),
         ({"parts": {"model": {"file": "model.onnx", "outputs": {"scores": []}}}}, "export.json: is damaged"),
+        ({"caveats": "None."}, "export.json: is damaged .caveats must be a list of texts"),
         ({"version": "of another run"}, "model.onnx: has another version than export.json beside it says"),
     ],
 )

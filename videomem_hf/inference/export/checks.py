@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from videomem_hf.inference.clip_predictor import check_scores
 from videomem_hf.inference.onnx.network import OnnxNetwork
 from videomem_hf.models.export_names import MODEL_PART, PIXELS, SCORES
 from videomem_hf.models.exporting import ExportPart
@@ -44,7 +45,7 @@ def largest_difference(part: ExportPart, network: OnnxNetwork, pixels: np.ndarra
         pixels: `(clips, frames, 3, height, width)` of sample frames, for a part that takes frames.
 
     Raises:
-        InputError: It is above `TOLERANCE`.
+        InputError: It is above `TOLERANCE`, or a clip's score is not a number.
     """
     worst = (0.0, "")
     for inputs in _inputs(part, pixels):
@@ -52,6 +53,8 @@ def largest_difference(part: ExportPart, network: OnnxNetwork, pixels: np.ndarra
             expected = part.network(*(torch.from_numpy(each) for each in inputs.values()))
         found = network.run(part.name, dict(inputs))
         for (name, values), wanted in zip(found.items(), expected, strict=True):
+            if name == SCORES and PIXELS in inputs:
+                check_scores(wanted.numpy())
             worst = max(worst, (_difference(values, wanted.numpy()), name))
     if not worst[0] <= TOLERANCE:
         raise InputError(

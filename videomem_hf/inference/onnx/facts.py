@@ -82,6 +82,8 @@ class ExportFacts:
             for part in facts.parts.values():
                 if not (folder / part["file"]).is_file():
                     raise InputError(f"{folder}: lacks {part['file']}; export the model again")
+            if isinstance(known["caveats"], str) or not all(isinstance(each, str) for each in facts.caveats):
+                raise ValueError("caveats must be a list of texts")
             scores, horizons = facts.parts[MODEL_PART]["outputs"][SCORES][-1], len(facts.config["horizons"])
             if scores != horizons:
                 raise ValueError(f"{quantity(horizons, 'horizon')}, and {scores} scores of a clip")
@@ -99,5 +101,5 @@ def damage_told(path: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}: is damaged ({short_message(error)}); export the model again") from None
