@@ -114,7 +114,7 @@ def test_cuts_told_of_several_frames_at_once_are_those_of_pyscenedetect(together
     draw = np.random.default_rng(0)
     frames = []
     for _ in range(30):
-        base, noise = draw.integers(0, 256, (27, 48, 3)), draw.uniform(0, 60)
+        base, noise = draw.integers(0, 200, 3) + draw.integers(0, 56, (27, 48, 3)), draw.uniform(0, 60)
         grey = base.mean(axis=-1, keepdims=True)
         shown = grey + colour * (base - grey)
         frames += [

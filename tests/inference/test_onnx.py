@@ -315,7 +315,7 @@ def test_weights_of_large_networks_lie_in_a_file_of_their_own(
         metadata = onnxruntime.InferenceSession(str(out / "model.onnx")).get_modelmeta().custom_metadata_map
         assert json.loads(metadata["caveats"]) == list(facts.caveats)
         found = load_onnx_predictor(out).predict(clip)
-        np.testing.assert_allclose(found.frame_scores, expected.frame_scores, atol=1e-6 if dtype == "float32" else 0.05)
+        np.testing.assert_allclose(found.frame_scores, expected.frame_scores, atol=1e-6 if dtype == "float32" else 0.15)
 
 
 def test_ranks_that_change_are_refused(wide: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

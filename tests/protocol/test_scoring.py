@@ -7,6 +7,7 @@ import statistics
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,10 +128,11 @@ def test_standard_errors_are_those_of_plain_loops(study: SimulatedStudy, kind: s
     """Of a whole study; of videos with 0 or 1 annotations; and at the largest and the smallest shrinkage."""
     data = study.annotations
     target = data.repeat & (data.role == TARGET)
+    untimed: dict[str, Any] = {"rt_ms": data.rt_ms * np.nan, "time": np.full_like(data.time, "NaT")}
     if kind == "twelve participants":
         data = data.select(data.participant < 12)
     elif kind == "even videos":
-        data = replace(data, pressed=np.where(target, data.video % 2 == 0, data.pressed), rt_ms=data.rt_ms * np.nan)
+        data = replace(data, pressed=np.where(target, data.video % 2 == 0, data.pressed), **untimed)
     elif kind == "every other annotation":
         seen: Counter[tuple[int, int]] = Counter()
         pressed = data.pressed.copy()
@@ -138,7 +140,7 @@ def test_standard_errors_are_those_of_plain_loops(study: SimulatedStudy, kind: s
             key = int(data.step[row]), int(data.video[row])
             pressed[row] = seen[key] % 2 == 0
             seen[key] += 1
-        data = replace(data, pressed=pressed, rt_ms=data.rt_ms * np.nan)
+        data = replace(data, pressed=pressed, **untimed)
     found = score_study(data, study.design)
     for horizon in ("short_term", "long_term"):
         errors = found.scores[horizon].standard_error
