@@ -118,8 +118,8 @@ def test_cuts_told_of_several_frames_at_once_are_those_of_pyscenedetect(together
         grey = base.mean(axis=-1, keepdims=True)
         shown = grey + colour * (base - grey)
         frames += [
-            (shown + draw.normal(0, noise, shown.shape)).clip(0, 255).astype(np.uint8)
-            for _ in range(draw.integers(1, 9))
+            (shown + draw.normal(0, noise, grey.shape)).clip(0, 255).astype(np.uint8)  # noise without colour
+            for _ in range(draw.integers(1, 25))
         ]
     timed = [(number / RATE, frame) for number, frame in enumerate(frames)]
     detector, found = shots._Detector(), []
