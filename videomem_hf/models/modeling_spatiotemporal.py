@@ -133,6 +133,7 @@ class SpatioTemporalModel(MemorabilityModel):
         else:
             self.backbone, self.map_info, self._init_backbone = build_backbone(config.frame_config())
             channels = self.map_info.channels
+        self.map_channels = channels
         # The trunk of the frame network keeps unit variance itself, and a map's contrast is to be seen.
         is_standardized = config.backbone == FrameAttentionConfig.model_type
         self.norm = nn.Identity() if is_standardized else ChannelNorm()
@@ -177,7 +178,7 @@ class SpatioTemporalModel(MemorabilityModel):
                 everything but the backbone.
         """
         inputs = {"pixel_values_videos": pixel_values_videos, "features": features, "frame_maps": frame_maps}
-        source = only_input(frame_mask, self.last_conv.conv.in_channels, **inputs)
+        source = only_input(frame_mask, self.map_channels, **inputs)
         with_maps = self.wants_attentions(output_attentions, features is None, "pixels or maps")
         with_states = self.wants_hidden_states(output_hidden_states, features is None)
         length = (self.config.segment_length or 0) if pixel_values_videos is not None else 0
