@@ -24,7 +24,7 @@ def test_without_yes_it_shows_everything_and_sends_nothing(hub: Hub, prepared: P
     assert f"{hub.url}: dataset ann/sample, private" in output
     for path in (*prepared.rglob("*.parquet"), prepared / "SHA256SUMS"):
         assert f"{path.stat().st_size:,}  {path.relative_to(prepared)}\n" in output
-    assert "bytes in 8 files" in output
+    assert "bytes in 9 files" in output
     assert "Nothing was sent. The same command with --yes sends it." in output
     assert hub.requests == []
 
@@ -35,7 +35,7 @@ def test_with_yes_it_sends_what_it_shows(hub: Hub, prepared: Path) -> None:  # n
     assert f"Everything is there: {hub.url}/datasets/ann/sample" in output
     there = hub.repositories["dataset", "ann/sample"]
     assert not there.private
-    assert len(there.files) == 8
+    assert len(there.files) == 9
     assert sum(map(len, there.files.values())) == int(output.split("  bytes in")[0].split()[-1].replace(",", ""))
 
 

@@ -72,6 +72,7 @@ def browser():
 def page(browser, server):
     """A page of its own; the test fails if a script of it fails or breaks the content security policy."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(120_000)  # a machine may be busy
     page = context.new_page()
     page.problems = []
     page.on("pageerror", lambda error: page.problems.append(str(error)))

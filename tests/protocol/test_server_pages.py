@@ -176,7 +176,7 @@ def test_practice_tells_what_was_right_and_counts_nothing(page, server, tmp_path
         check(page)
         page.click("button:has-text('Continue')")
     assert told == ["wrong", "right", "right"]
-    assert "2 of 3 responses were right" in page.inner_text("#display")
+    assert "Right responses: 2 of 3" in page.inner_text("#display")
     page.click("button:has-text('Practise again')")
     page.wait_for_selector("video.clip")
     rows, practised = people(server, tmp_path)

@@ -75,7 +75,7 @@ def test_a_mistake_in_two_processes_is_one_sentence(release: Path, frames: Path,
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["--recipe", "none"], "train.py: no recipe 'none'; there are best, c3d, c3d_hmp, frame_attention"),
+        (["--recipe", "none"], "train.py: no recipe 'none'; there are backbone, best, c3d, c3d_hmp, frame_attention"),
         (
             ["--set", "batchsize=2"],
             "train.py: recipe frame_attention: unknown key 'batchsize' (did you mean 'batch_size'?)",

@@ -43,7 +43,10 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
         self.projection = nn.Linear(config.map_size, config.embedding_size)
         hidden = nn.Linear(config.embedding_size, config.mlp_size)
         self.mlp = nn.Sequential(hidden, nn.ReLU(), nn.Linear(config.mlp_size, len(config.horizons)))
-        names = [f"trunk.{n}" for n in range(len(self.trunk))] if isinstance(self.trunk, nn.Sequential) else ["trunk"]
+        parts = enumerate(self.trunk if isinstance(self.trunk, nn.Sequential) else ())
+        # A convolution and its normalisation become one for inference, where nothing looks in between.
+        stages = [f"trunk.{n}" for n, each in parts if not isinstance(each, nn.Conv2d | nn.BatchNorm2d)]
+        names = stages or ["trunk"]
         self.hidden_state_modules = (*names, "last_conv")
         self.post_init()
 
