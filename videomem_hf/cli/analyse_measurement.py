@@ -55,10 +55,11 @@ def measure_and_draw(
         "reliability_curve": {horizon: _lists(asdict(curve)) for horizon, curve in by_count.items()},
     }
     figures = {
-        "measurement_reliability": draw.reliability_figure(by_count),
         "measurement_videos": draw.extremes_figure(measured, scores.videos),
         "measurement_participants": draw.participants_figure(measured),
     }
+    if drawn := {horizon: curve for horizon, curve in by_count.items() if len(curve.annotations)}:
+        figures = {"measurement_reliability": draw.reliability_figure(drawn)} | figures
     lag = curves.lag_curve(measured["short_term"]) if "short_term" in measured else None
     if lag is not None:
         figures["measurement_lag"] = draw.lag_figure(lag)
