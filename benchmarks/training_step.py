@@ -47,7 +47,10 @@ def measure_once(case: TrainingCase, batch_size: int, steps: int) -> dict[str, f
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         config = TrainingConfig.from_recipe(
-            case.recipe, data="", output=str(folder / "run"), overrides=[f"batch_size={batch_size}", "checkpoint_every=2"]
+            case.recipe,
+            data="",
+            output=str(folder / "run"),
+            overrides=[f"batch_size={batch_size}", "checkpoint_every=2"],
         )
         config.stages = [config.stages[case.stage]]
         config.stages[0].epochs = 2

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -16,11 +17,14 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import insert, select, text
+from typer.testing import CliRunner
 
 from tests.protocol.conftest import FAST
 from tests.protocol.play import ClipNames, HttpConnection, Play
 from tests.protocol.served import SHORT, Attentive, make_study, served
+from videomem_hf.cli import app
 from videomem_hf.protocol.design import Presentation
+from videomem_hf.protocol.server.backup import back_up
 from videomem_hf.protocol.server.database import MIGRATIONS, Database, videos
 from videomem_hf.protocol.server.export import annotation_lines
 from videomem_hf.protocol.server.group_sync import GroupSync
@@ -216,6 +220,21 @@ def test_a_killed_server_loses_no_confirmed_response(kind, request, clips, tmp_p
     stored = {int(row["position"]): (row["video"], float(row["rt_ms"]) if row["rt_ms"] else None) for row in rows}
     assert stored == {position: response for (_, position), response in play.responses.items()}
     assert len(stored) == 14
+
+
+@pytest.mark.parametrize("damage", [slice(0, 4000), slice(4096, 60_000)])
+def test_a_damaged_database_is_an_error_of_one_sentence(game, tmp_path, damage):
+    game.play().step(1)
+    folder = shutil.copytree(game.study.folder, tmp_path / "copy")
+    back_up(game.study, tmp_path / "backup")
+    content = bytearray((tmp_path / "backup" / "study.db").read_bytes())
+    content[damage] = b"x" * len(content[damage])
+    for file in folder.glob("study.db*"):
+        file.unlink()
+    (folder / "study.db").write_bytes(content)
+    result = CliRunner().invoke(app, ["study", "export", str(folder), str(tmp_path / "annotations.csv")])
+    assert isinstance(result.exception, InputError)
+    assert "study.db: damaged" in str(result.exception)
 
 
 def test_commits_leave_checkpoints_to_the_background(tmp_path):

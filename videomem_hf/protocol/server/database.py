@@ -5,6 +5,7 @@ who passed and those under way; assignment, closing and deletion update them in 
 """
 
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -288,6 +289,11 @@ def _prepare_sqlite(engine: Engine) -> None:
         for pragma in _PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+
+    @sa.event.listens_for(engine, "handle_error")
+    def _damaged(context: Any) -> None:
+        if type(context.original_exception) is sqlite3.DatabaseError:  # not its subclasses, such as a full disk
+            raise InputError(f"{path}: damaged ({context.original_exception}); restore a backup.") from None
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
