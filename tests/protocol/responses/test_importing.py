@@ -65,14 +65,6 @@ def test_seconds_read_as_milliseconds_are_refused(tmp_path: Path) -> None:
     assert found.rt_ms[found.pressed] == pytest.approx([512, 512])
 
 
-def test_a_participant_who_played_twice_is_an_error(tmp_path: Path) -> None:
-    first = jspsych([None, None, " ", " ", None, None], subject="a", day=1)
-    file = write_json(tmp_path / "all.json", [*first, *(row | {"day": 2} for row in first if "subject" in row)])
-    with pytest.raises(InputError, match="participant 'a' has trial_index 2 twice, so played twice"):
-        import_responses([file])
-    assert set(import_responses([file], ImportOptions(second="day=2")).annotations.step) == {1, 2}
-
-
 def test_keys_that_count_every_showing_as_recognised_are_refused(tmp_path: Path) -> None:
     file = write_json(tmp_path / "p1.json", jspsych(["f", "f", "j", "j", "f", "f"]))
     with pytest.raises(InputError, match="every showing counts as recognised"):

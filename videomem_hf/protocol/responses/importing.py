@@ -136,9 +136,8 @@ def _without_fixations(asked: Sequence[Trial]) -> tuple[list[Trial], list[str]]:
 
 
 def _check_sessions(trials: Sequence[Trial], columns: Columns) -> None:
-    """A participant's step lies in one run of one file, so that positions and repeats are known."""
+    """A participant's step lies in one file, so that positions and repeats are known."""
     files: dict[tuple[str, int], Row] = {}
-    runs: set[tuple[str, int, int, str]] = set()
     for trial in trials:
         first = files.setdefault((trial.participant, trial.step), trial.row)
         if first.file != trial.row.file:
@@ -147,14 +146,6 @@ def _check_sessions(trials: Sequence[Trial], columns: Columns) -> None:
                 f"too; name the column of participants with --participant (now {columns.participant!r}), or a second "
                 "session with --second COLUMN=VALUE."
             )
-        if {"trial_index", "time_elapsed"} <= trial.row.cells.keys():  # jsPsych's, which counts the trials of a run
-            index = str(trial.row.cells["trial_index"])
-            if (run := (trial.participant, trial.step, trial.row.part, index)) in runs:
-                raise trial.row.error(
-                    f"participant {trial.participant!r} has trial_index {index} twice, so played twice; name a second "
-                    "session with --second COLUMN=VALUE, or leave one out with --without"
-                )
-            runs.add(run)
 
 
 def _mark_repeats(
