@@ -195,10 +195,10 @@ def _curve(film: Timeline, horizon: Horizon) -> tuple[Floats, Floats]:
         windows = [(each.start_s, each.end_s, each.scores[horizon]) for each in shot.windows]
         starts, ends, values = np.array(windows or [(shot.start_s, shot.end_s, shot.scores[horizon])]).T
         # Windows are counted where they begin and end: of a shot of hours there are thousands.
-        begun, ended = np.searchsorted(inside, starts), np.searchsorted(inside, ends)
+        started, ended = np.searchsorted(inside, starts), np.searchsorted(inside, ends)
         steps = np.zeros((2, len(inside) + 1))
         for row, weights in enumerate((np.ones(len(values)), values)):
-            np.add.at(steps[row], begun, weights)
+            np.add.at(steps[row], started, weights)
             np.subtract.at(steps[row], ended, weights)
         counts, sums = steps.cumsum(axis=1)[:, :-1].round(12)
         times.append(inside)

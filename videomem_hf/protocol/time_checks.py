@@ -17,7 +17,7 @@ RT_MIN_MS: Final = 100.0
 _CLOCK_MS: Final = 250.0
 """How far the clocks of page and server may differ."""
 _LONGEST_PAUSE_MS: Final = 3_600_000
-"""A step is played at a stretch; the server closes it after ten minutes."""
+"""A step is played without a break; the server closes it after ten minutes."""
 _COPIED_RESPONSES: Final = 5
 """Response times that two participants share, all in the same order, before one counts as a copy of the other."""
 _EQUAL_RESPONSES: Final = 10
