@@ -240,14 +240,14 @@ class Process:
     line: Floats
 
 
-def fit_process(kernel: Kernel, data: Measured) -> Process:
-    """Fit the processes to all clips.
+def fit_process(kernel: Kernel, data: Measured, hyper: HyperParameters | None = None) -> Process:
+    """Fit the processes to all clips, and their hyper-parameters unless they are given.
 
     The mean of a score takes the scores of all horizons; its variance those of its own horizon alone, which is an upper
     bound and keeps a model's size.
     """
     clips, horizons = data.scores.shape
-    hyper, trends = fit_hyper_parameters(kernel, data, np.arange(clips)), data.trends()
+    hyper, trends = hyper or fit_hyper_parameters(kernel, data, np.arange(clips)), data.trends()
     horizon, clip = data.pairs
     solved = np.zeros((horizons, clips))
     solved[horizon, clip] = np.linalg.solve(_covariance_of(kernel, data, trends, hyper), data.apart)
