@@ -111,9 +111,11 @@ def fit_hyper_parameters(kernel: Kernel, data: Measured, clips: np.ndarray) -> l
     Args:
         kernel: Of all clips.
         data: Of all clips.
-        clips: Indices; at most 300 of them, evenly spread, are used.
+        clips: Indices; of more than 300, so many, evenly spread, are used. They leave little doubt about the
+            hyper-parameters: the most probable ones are then given in place of draws as well.
     """
-    if len(clips) > _MOST_FITTED:
+    many = len(clips) > _MOST_FITTED
+    if many:
         clips = clips[np.linspace(0, len(clips) - 1, _MOST_FITTED).round().astype(int)]
     sizes = [data.scores.shape[1], len(kernel.medians), data.scores.shape[1], 1]
     medians, widths = _priors(data.take(clips), sizes)
@@ -122,7 +124,7 @@ def fit_hyper_parameters(kernel: Kernel, data: Measured, clips: np.ndarray) -> l
     found = minimize(
         loss, medians, jac=True, method="L-BFGS-B", bounds=list(zip(low, high, strict=True)), options={"maxiter": 60}
     )
-    draws = _draws_around(found.x, lambda values: loss(values)[1], widths).clip(low, high)
+    draws = found.x[None] if many else _draws_around(found.x, lambda x: loss(x)[1], widths).clip(low, high)
     rows = [np.split(values, np.cumsum(sizes)[:-1]) for values in (found.x, *draws)]
     medians_of_kernel = kernel.medians.numpy()
     return [
