@@ -5,8 +5,9 @@
 A frame network is trained on generated clips on land. It is then adapted to two other data sets: clips in the air, on
 and under water, whose places and things it has never seen; and clips on land of a world in which other things are
 memorable. Each is measured on held-out clips of the data set, beside the network as it was and one that was trained on
-many clips of the data set, from the weights of the first. All data are generated: the figures say nothing about real
-clips.
+many clips of the data set, from the weights of the first. What the noise of the annotations leaves to be gained is
+measured as well: by the same process with hyper-parameters that are known, as they are fitted to true scores. All data
+are generated: the figures say nothing about real clips.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,11 @@ from scipy.stats import spearmanr
 
 from videomem_hf import adapt
 from videomem_hf.inference.loading import load_network
+from videomem_hf.models.modeling_adapted import AdaptedModel
+from videomem_hf.multiview.adapt import Adaptation, unfitted_model
+from videomem_hf.multiview.adapt_clips import Measured, inverse_counts
+from videomem_hf.multiview.adapt_data import DomainReader
+from videomem_hf.multiview.adapt_process import Kernel, correction_state, fit_hyper_parameters, fit_process
 from videomem_hf.run_files import is_run_folder
 from videomem_hf.training import TrainingConfig, train
 from videomem_hf.video.collate import ClipCollator
@@ -99,6 +106,7 @@ class HeldOutClips:
         self.test = np.array([index for index, row in enumerate(self.rows) if row["split"] != "train"])
         self.train = np.array([index for index, row in enumerate(self.rows) if row["split"] == "train"])
         base, processor = load_network(str(work / "model_land"))
+        self._fit_to_truth(base, processor, work)
         full, _ = load_network(str(work / f"model_{domain.name}"))
         cache, collate = FrameCache(work / "frames", processor), ClipCollator(processor)
         sources = [str(work / domain.name / "clips" / self.rows[index]["video"]) for index in self.test]
@@ -116,6 +124,27 @@ class HeldOutClips:
         self.before = torch.stack(before).double().numpy()
         self.full = torch.stack(scores).double().numpy()
 
+    def _fit_to_truth(self, base: Any, processor: Any, work: Path) -> None:
+        """Fit hyper-parameters to the true scores of the clips that draws are from; at most 300 of them count."""
+        data = str(work / self.domain.name)
+        reader = DomainReader(unfitted_model(base, HORIZONS).eval(), processor, data, None, str(work / "frames"), False)
+        clips = reader.read(["train"])
+        of_clip = {row["video"].rsplit(".", 1)[0]: truth for row, truth in zip(self.rows, self.truth, strict=True)}
+        truth = np.array([of_clip[name] for name in clips.video_ids])
+        data_of_all = Measured(clips.prior, truth, np.zeros(truth.shape))
+        self.factor = clips.factor
+        self.hyper = fit_hyper_parameters(Kernel(clips.rows), data_of_all, np.arange(len(clips)))
+
+    def _with_known_hyper_parameters(self, adaptation: Adaptation) -> AdaptedModel:
+        """The adapted model with the hyper-parameters of the true scores in place of those of its own clips."""
+        clips, model = adaptation.clips, adaptation.model
+        rescaled = np.divide(self.factor, clips.factor, out=np.zeros_like(self.factor), where=clips.factor > 0)
+        rows = clips.rows.scaled(rescaled)
+        data = Measured(clips.prior, clips.scores, inverse_counts(clips.counts))
+        state = correction_state(rows, self.factor, fit_process(Kernel(rows), data, self.hyper), data)
+        model.correction.load_state_dict(state | {"quantiles": model.correction.quantiles})
+        return model
+
     def measure(self, clips: int, annotations: int, seeds: range, work: Path) -> dict[str, Any]:
         """Adapt with draws of clips and annotations; means over the draws."""
         draws = [self._draw(clips, annotations, seed, work) for seed in seeds]
@@ -123,41 +152,33 @@ class HeldOutClips:
         found: dict[str, Any] = {"clips": clips, "annotations": annotations, "draws": len(draws)}
         for horizon, each in rows.items():
             found[horizon] = {name: round(float(np.mean([row[name] for row in each])), 4) for name in each[0]}
-            for measure in ("spearman", "rmse"):
-                before, now, full = (found[horizon][f"{measure}_{name}"] for name in ("before", "adapted", "full"))
-                found[horizon][f"{measure}_gap_closed"] = round((now - before) / (full - before), 3)
+            for measure, of in product(("spearman", "rmse"), ("adapted", "known")):
+                before, now, full = (found[horizon][f"{measure}_{name}"] for name in ("before", of, "full"))
+                name = f"{measure}_gap_closed" + ("_if_known" if of == "known" else "")
+                found[horizon][name] = round((now - before) / (full - before), 3)
         found["seconds"] = round(float(np.max([each["seconds"] for each in draws])), 1)
         _say(f"{self.domain.name}: {found}")
         return found
 
     def _draw(self, clips: int, annotations: int, seed: int, work: Path) -> dict[str, Any]:
         generator = np.random.default_rng(seed)
-        chosen = generator.permutation(self.train)[:clips]
         with tempfile.TemporaryDirectory() as folder:
             data = Path(folder) / "few"
-            (data / "clips").mkdir(parents=True)
-            with (data / "scores.csv").open("w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file)
-                writer.writerow(
-                    ("video", *(f"{horizon}{each}" for horizon in HORIZONS for each in ("", "_annotations")))
-                )
-                for index in chosen:
-                    name = self.rows[index]["video"]
-                    shutil.copy(work / self.domain.name / "clips" / name, data / "clips" / name)
-                    hits = generator.binomial(annotations, self.truth[index]) / annotations
-                    writer.writerow((name, *(cell for score in hits for cell in (score, annotations))))
+            self._write(data, generator.permutation(self.train)[:clips], annotations, generator, work)
             started = time.monotonic()
             # The clips are decoded each time, as a user's would be.
             adaptation = adapt(str(work / "model_land"), data, Path(folder) / "out", frame_cache=folder, progress=False)
             seconds = time.monotonic() - started
-        model = adaptation.model
         with torch.inference_mode():
             counts = torch.full((len(self.test), len(HORIZONS)), float(annotations))
-            output = model(pixel_values_videos=self.pixels, frame_mask=self.mask, interval_counts=counts)
+            given = {"pixel_values_videos": self.pixels, "frame_mask": self.mask, "interval_counts": counts}
+            output = adaptation.model(**given)
+            known = self._with_known_hyper_parameters(adaptation)(**given).scores.double().numpy()
         measured = generator.binomial(annotations, self.truth[self.test]) / annotations
+        adapted = output.scores.double().numpy()
+        predictors = {"before": self.before, "adapted": adapted, "known": known, "full": self.full}
         row: dict[str, Any] = {"seconds": seconds}
         for column, horizon in enumerate(HORIZONS):
-            predictors = {"before": self.before, "adapted": output.scores.double().numpy(), "full": self.full}
             each = dict(self._figures({n: p[:, column] for n, p in predictors.items()}, self.truth[self.test, column]))
             low, high = output.intervals[:, column].double().numpy().T
             inside = (low <= measured[:, column]) & (measured[:, column] <= high)
@@ -167,6 +188,20 @@ class HeldOutClips:
             each |= {"spearman_left_out": result.spearman}
             row[horizon] = each
         return row
+
+    def _write(
+        self, data: Path, chosen: np.ndarray, annotations: int, generator: np.random.Generator, work: Path
+    ) -> None:
+        """Write a folder with some clips and scores of them, from annotations that are drawn."""
+        (data / "clips").mkdir(parents=True)
+        with (data / "scores.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(("video", *(f"{horizon}{each}" for horizon in HORIZONS for each in ("", "_annotations"))))
+            for index in chosen:
+                name = self.rows[index]["video"]
+                shutil.copy(work / self.domain.name / "clips" / name, data / "clips" / name)
+                hits = generator.binomial(annotations, self.truth[index]) / annotations
+                writer.writerow((name, *(cell for score in hits for cell in (score, annotations))))
 
     def _figures(self, predictions: dict[str, np.ndarray], truth: np.ndarray) -> Iterator[tuple[str, float]]:
         """Correlation with, and distance from, the true memorability, which the generator knows."""

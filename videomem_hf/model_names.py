@@ -17,6 +17,8 @@ NO_MODEL: Final = (
 )
 NO_TITLES: Final = "this model reads no titles; leave them out"
 
+EXPORT_FILE: Final = "export.json"
+"""The file that only the folder of an exported model has; it has no `config.json`."""
 _PROBE_S: Final = 10
 _MODEL_FILE: Final = "config.json"
 
@@ -70,6 +72,16 @@ def check_model_name(name: str | Path | None) -> None:
             return
         found = "is a file" if path.exists() else found
     raise InputError(f"{name}: {found}; give the folder of a model, or a Hub id such as owner/name")
+
+
+def check_not_exported(name: str | Path) -> None:
+    """Raise InputError for the folder of an exported model, which ONNX engines alone can run."""
+    folder = Path(name)
+    if (folder / EXPORT_FILE).is_file() and not (folder / _MODEL_FILE).is_file():
+        raise InputError(
+            f"{name}: is an exported model (ONNX), which `videomem predict --engine onnx` alone takes; give the folder "
+            "that it was exported from"
+        )
 
 
 def is_model_of_frames(name: str | Path | None) -> bool:

@@ -34,6 +34,7 @@ from videomem_hf.models.configuration_frame_attention import FrameAttentionConfi
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 from videomem_hf.run_files import REFERENCE_FILE, TYPICALITY_FILE
 from videomem_hf.schema import InputError
+from videomem_hf.training.initial import initial_config
 
 OF_FRAMES = {
     "memnet": contract.TestMemNet,
@@ -370,6 +371,14 @@ def test_pixels_are_those_of_the_video_processor(settings: dict[str, Any]) -> No
     found = ours.normalize(np.stack([ours.resize_frame(frame) for frame in frames]))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, rtol=2e-7, atol=1e-6)
+
+
+def test_an_export_is_refused_where_weights_are_needed(attention: Any) -> None:
+    message = r"is an exported model \(ONNX\), which `videomem predict --engine onnx` alone takes"
+    with pytest.raises(InputError, match=message):
+        load_predictor(str(attention[1]))
+    with pytest.raises(InputError, match=message):
+        initial_config(str(attention[1]), "frame_attention")
 
 
 def test_folders_that_are_no_export_are_named(attention: Any, tmp_path: Path) -> None:

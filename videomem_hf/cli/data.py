@@ -206,11 +206,11 @@ def _describe_table(folder: Path, given: dict[str, Any], save: bool, allow_links
         missing = len(found.opened.records) - found.media.total()
         first = ", ".join(found.first_missing) + (", ..." if missing > len(found.first_missing) else "")
         contents.add_row("without a file", f"{missing:,} ({first})"[:60])
-    statistics = _table("Scores", *(found.statistics or {"": {}}))
+    statistics = _table("Scores", *found.statistics)
     for name in next(iter(found.statistics.values()), {}):
         values = [each[name] for each in found.statistics.values()]
         statistics.add_row(name, *(f"{value:,.0f}" if name == "scores" else f"{value:.4f}" for value in values))
-    for each in (roles, contents, statistics):
+    for each in (roles, contents, *([statistics] if found.statistics else [])):
         console.print(each)
     for note in found.notes:
         console.print(f"Note: {note}", markup=False)

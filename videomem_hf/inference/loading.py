@@ -9,7 +9,7 @@ from videomem_hf.inference.feature_predictor import FeaturePredictor
 from videomem_hf.inference.network import for_inference
 from videomem_hf.inference.predictor import Predictor
 from videomem_hf.inference.view_predictor import ViewPredictor
-from videomem_hf.model_names import NO_MODEL, RESMEM, check_model_name, check_on_hub
+from videomem_hf.model_names import NO_MODEL, RESMEM, check_model_name, check_not_exported, check_on_hub
 from videomem_hf.models.folders import load_model
 from videomem_hf.schema import PRECISION_NAMES, InputError, short_message
 
@@ -59,6 +59,7 @@ def load_network(model: str | None = None, trust_remote_code: bool = False) -> t
     if model in (None, RESMEM):
         return load_installed_resmem()
     check_model_name(str(model))
+    check_not_exported(str(model))
     check_on_hub(str(model), "model")
     network, processor = _from_pretrained(str(model), trust_remote_code)
     _check_predicts(network, str(model))

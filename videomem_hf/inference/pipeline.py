@@ -13,7 +13,7 @@ from videomem_hf.inference.claims import write_claims
 from videomem_hf.inference.clip_predictor import Titles
 from videomem_hf.inference.loading import load_installed_resmem, predictor_of, reads_video
 from videomem_hf.inference.sources import each_clip, holds_several_clips
-from videomem_hf.model_names import RESMEM, check_model_name
+from videomem_hf.model_names import RESMEM, check_model_name, check_not_exported
 from videomem_hf.schema import InputError
 
 TASK: Final = "video-memorability"
@@ -137,6 +137,7 @@ def create_pipeline(create: Any, instance: Any, args: tuple[Any, ...], kwargs: d
     model = args[1] if len(args) > 1 else kwargs.get("model")
     if task == TASK and isinstance(model, str | Path) and model != RESMEM:
         check_model_name(model)
+        check_not_exported(model)
     if task != TASK or model not in (None, RESMEM):
         return create(*args, **kwargs)
     resmem, processor = load_installed_resmem()

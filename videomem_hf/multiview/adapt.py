@@ -116,7 +116,7 @@ def adapt(
             f"{model}: is adapted already; adapt the model that it was made from, on all the clips at once"
         )
     shared = domain_scores(data, tuple(base.config.horizons), splits, options)
-    skeleton = _on_base(base, shared.horizons).to(usable_device(device)).eval()
+    skeleton = unfitted_model(base, shared.horizons).to(usable_device(device)).eval()
     reader = DomainReader(skeleton, processor, data, options, frame_cache, progress)
     clips = reader.read(shared.splits)
     seen = _seen_before(model, data, clips)
@@ -141,8 +141,11 @@ def _check_output(folder: Path) -> None:
         raise InputError(f"{folder}: is not empty; name a new folder")
 
 
-def _on_base(base: Any, horizons: Sequence[Horizon], **sizes: Any) -> AdaptedModel:
-    """An `AdaptedModel` that shares the base's weights; its correction has the given sizes and is not fitted."""
+def unfitted_model(base: Any, horizons: Sequence[Horizon], **sizes: Any) -> AdaptedModel:
+    """An `AdaptedModel` that shares the weights of `base`, for some of its horizons; its correction is not fitted.
+
+    `sizes` are fields of its configuration: `clips`, `rows` and `group_sizes`.
+    """
     groups = sizes.pop("group_sizes", None) or _group_sizes(base)
     columns = [list(base.config.horizons).index(each) for each in horizons]
     statistics = {
@@ -237,7 +240,7 @@ def _fit(
         quantiles.append(ends)
     state = correction_state(clips.rows, clips.factor, fit_process(kernel, measured), measured)
     state["quantiles"] = torch.tensor(quantiles, dtype=torch.float32)
-    model = _on_base(
+    model = unfitted_model(
         base, horizons, clips=len(clips), rows=len(clips.rows.rows), group_sizes=list(clips.rows.group_sizes),
         interval_level=LEVEL, adapted_from=Path(name).name, adapted_to=Path(data).name, warning=warning_of(results),
         trained_on_generated=bool(base.config.trained_on_generated or generated_plan(data) is not None),

@@ -26,15 +26,19 @@ def result_lines(results: Mapping[Horizon, HorizonResult]) -> list[str]:
     for horizon, each in results.items():
         annotations = "" if math.isnan(each.annotations) else f", median {each.annotations:.0f} annotations"
         spearman, error = each.spearman_gain, each.mse_gain
+        of_ranks, of_errors = each.findings.values()
         lines += [
             f"{HORIZON_NAMES[horizon]}: {quantity(each.clips, 'clip')}{annotations}",
-            f"  {'clips left out':<24}{'before':>8}{'adapted':>9}   difference, 95% interval",
-            f"  {'Spearman':<24}{_number(each.base_spearman):>8}{_number(each.spearman):>9}   "
-            + _difference(spearman.difference, spearman.interval.low, spearman.interval.high, 3),
-            f"  {'mean squared error':<24}{each.base_rmse**2:>8.4f}{each.rmse**2:>9.4f}   "
-            + _difference(error.difference, error.interval.low, error.interval.high, 4),
+            f"  {'clips left out':<20}{'before':>8}{'adapted':>9}   difference, 95% interval",
+            f"  {'Spearman':<20}{_number(each.base_spearman):>8}{_number(each.spearman):>9}   "
+            + f"{_difference(spearman.difference, spearman.interval.low, spearman.interval.high, 3)} {of_ranks}",
+            f"  {'mean squared error':<20}{each.base_rmse**2:>8.4f}{each.rmse**2:>9.4f}   "
+            + f"{_difference(error.difference, error.interval.low, error.interval.high, 4)} {of_errors}",
             f"  {LEVEL:.0%} prediction intervals: hold {each.coverage:.0%} of scores; mean width {each.width:.3f}",
         ]
+        if each.supported and not each.ranks_clips:
+            alone = _difference(each.spearman, each.ranks.low, each.ranks.high, 3)
+            lines.insert(-1, f"  Spearman, adapted alone: {alone}, not clearly above 0")
     return lines
 
 

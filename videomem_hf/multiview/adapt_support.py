@@ -30,6 +30,7 @@ _NO_INTERVAL: Final = Interval(math.nan, math.nan)
 _UP: Final = (1, -1)
 """What is better of correlation and error: more, or less."""
 Verdict = Literal["better", "unclear", "worse"]
+_VERDICTS: Final[dict[int, Verdict]] = {1: "better", 0: "unclear", -1: "worse"}
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,15 @@ class HorizonResult:
         return self.verdict == "better"
 
     @property
+    def findings(self) -> dict[str, Verdict]:
+        """What each measure, in words, shows of the adapted scores by itself."""
+        signs = _clear_signs((self.spearman_gain, self.mse_gain))
+        return {name: _VERDICTS[sign] for name, sign in zip(("rank correlation", "squared error"), signs, strict=True)}
+
+    @property
     def worse_by(self) -> list[str]:
         """By what the adapted scores are clearly worse, in words."""
-        signs = _clear_signs((self.spearman_gain, self.mse_gain))
-        return [name for name, sign in zip(("rank correlation", "squared error"), signs, strict=True) if sign < 0]
+        return [name for name, found in self.findings.items() if found == "worse"]
 
     @property
     def ranks_clips(self) -> bool:

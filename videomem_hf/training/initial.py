@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoVideoProcessor, PreTrainedConfig
 
 from videomem_hf.data.scored_clips import Clips
-from videomem_hf.model_names import check_model_name, check_on_hub
+from videomem_hf.model_names import check_model_name, check_not_exported, check_on_hub
 from videomem_hf.models.configuration_memorability import MemorabilityConfig
 from videomem_hf.models.configuration_spatiotemporal import SpatioTemporalConfig
 from videomem_hf.models.folders import load_model
@@ -54,6 +54,7 @@ def initial_processor(init: str) -> Any:
 
 def _load(init: str, load: Callable[[], T]) -> T:
     check_model_name(init)
+    check_not_exported(init)
     check_on_hub(init, "model")
     try:
         return load()

@@ -104,6 +104,18 @@ REFUSED = {
     "zero bytes": (TEXT.encode() + b"\0\0", r"a zero byte in a text file"),
     "a spreadsheet called CSV": (b"PK\x03\x04" + bytes(40), r"is a spreadsheet or zip file"),
     "a page of the web": ("<html><body>Sign in</body></html>", r"scores.csv"),
+    "a row for each response": (
+        text("subject_id,video,st", "p1,a,1", "p2,a,0"),
+        r"a row for each response, by its column 'subject_id', .*`videomem study import` and `videomem score`",
+    ),
+    "a row for each horizon": (
+        text("video,delay,score", "a,day,0.5", "a,week,0.4"),
+        r"'a' is in two rows; keep one of them: a table has a row for each video, and a column for each horizon",
+    ),
+    "columns of a published set": (
+        text("video_id,video_url,part_1_annotations,part_1_scores", "1,u,16,0.5"),
+        r"no column of scores among .*; they are those of TRECVid, MediaEval 2020, whose files have other names$",
+    ),
     "nothing": ("\n\n", r"scores.csv is empty|No ground truth|no table"),
 }
 
@@ -116,6 +128,35 @@ def test_what_cannot_be_right_is_one_sentence(tmp_path: Path, name: str) -> None
         open_table(tmp_path)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+def test_percent_is_not_believed_of_scores_that_are_none(tmp_path: Path) -> None:
+    write(tmp_path / "scores.csv", text("video,st,lt", "a,50,0.5", "b,25,0.25"))
+    with pytest.raises(InputError, match=r"the column 'lt' has no score above 1, and the scale is percent; give all"):
+        open_table(tmp_path, {"scale": "percent"})
+    write(tmp_path / "scores.csv", text("video,st,lt (%)", "a,50,0.5", "b,25,0.25"))
+    records = open_table(tmp_path, {"scale": "percent"}).records
+    assert [(each.short_term, each.long_term) for each in records] == [(0.5, 0.005), (0.25, 0.0025)]
+
+
+def test_a_longitude_is_no_score(tmp_path: Path) -> None:
+    write(tmp_path / "scores.csv", text("video,st,lat,long", "a,0.5,51.5,0.12", "b,0.25,50.1,0.25"))
+    records = open_table(tmp_path).records
+    assert [(each.long_term, each.extras["long"]) for each in records] == [(None, 0.12), (None, 0.25)]
+
+
+def test_a_separator_in_a_quoted_name_separates_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "scores.csv", text('video;"st";"shown, where, when"', "a;0,5;x"))
+    assert open_table(tmp_path).records[0].extras == {"shown, where, when": "x"}
+
+
+def test_a_column_of_scores_without_any_is_said(tmp_path: Path) -> None:
+    write(tmp_path / "scores.csv", text("video,st,lt", "a,0.5,NA", "b,0.25,"))
+    with pytest.warns(UserWarning, match="none of 2 rows has a long-term score"):
+        open_table(tmp_path)
+    write(tmp_path / "scores.csv", text("video,st,lt", "a,,NA", "b,nan,"))
+    with pytest.warns(UserWarning, match="none of 2 rows has a short-term or long-term score"):
+        assert {each.part for each in open_table(tmp_path).records} == {"test"}
 
 
 def workbook(path: Path, rows: list[list[Any]]) -> None:

@@ -105,6 +105,7 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, name: str) -> None:
         ("t.json", '{"a": 1}', r"t.json: not a list of rows"),
         ("t.json", "[1]", r"t.json: entry 1: not an object"),
         ("t.jsonl", '{"a": 1}\n{"a": }', r"t.jsonl:2: not JSON"),
+        ("t.jsonl", '{"a": 1}\n{"a": 1, "a": 2}', r"t.jsonl:2: 'a' twice in one object; keep one of them"),
         ("t.parquet", "x", r"t.parquet: not a Parquet file"),
         ("t.doc", "x", r"t.doc: a table ends in one of .csv"),
     ],
@@ -113,6 +114,11 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path: Path, name: str, text: st
     with pytest.raises(InputError, match=message) as caught:
         read_table(write(tmp_path / name, text))
     assert "\n" not in str(caught.value)
+
+
+def test_names_that_parquet_has_as_bytes_are_text(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"clip": [b"a.mp4"], "score": [0.5]}), tmp_path / "t.parquet")
+    assert read_table(tmp_path / "t.parquet").rows[0].values == {"clip": "a.mp4", "score": 0.5}
 
 
 def test_sheets(tmp_path: Path) -> None:

@@ -66,8 +66,8 @@ def known_tables(path: Path) -> list[str]:
 
 
 def delimiter(line: str) -> str:
-    """Return what separates the cells of a line: a comma, a semicolon or a tab."""
-    return max(",;\t", key=line.count)
+    """Return what separates the cells of a line: a comma, a semicolon or a tab; those in quotes do not count."""
+    return max(",;\t", key=re.sub('"[^"]*"', "", line).count)
 
 
 def read_table(path: Path, check_header: Callable[[list[str]], str | None]) -> Iterator[TableRow]:
@@ -99,12 +99,12 @@ def read_table(path: Path, check_header: Callable[[list[str]], str | None]) -> I
         raise InputError(f"{path}: a header and no rows; take the file from the release again.")
 
 
-def read_records(path: Path) -> Iterator[tuple[int, list[str]]]:
+def read_records(path: Path, own: bool = False) -> Iterator[tuple[int, list[str]]]:
     """Read the records of a table, header included: each its cells, and the number of its first line.
 
-    Raises an InputError for what is not CSV, such as a quote that is not closed.
+    Raises an InputError for what is not CSV, such as a quote that is not closed; `own` is that of `read_text`.
     """
-    text = read_text(path)
+    text = read_text(path, own)
     first, _, rest = text.lstrip().partition("\n")
     declared = SEPARATOR_LINE.fullmatch(first.strip())
     skipped = text.count("\n", 0, len(text) - len(text.lstrip())) + (declared is not None)
@@ -123,9 +123,8 @@ def read_records(path: Path) -> Iterator[tuple[int, list[str]]]:
             line = skipped + reader.line_num + 1
     except csv.Error as error:
         what = "a quote that is not closed" if "unexpected end" in str(error) else str(error)
-        raise InputError(
-            f"{path}:{line}: not a CSV line ({what}); mend it, or take the file from the release again."
-        ) from None
+        mend = "mend it" if own else "mend it, or take the file from the release again"
+        raise InputError(f"{path}:{line}: not a CSV line ({what}); {mend}.") from None
     if not text.endswith(("\n", "\r")):
         refuse_cut_off(f"{path}:{last_line}", last_cells[1:])
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
+from videomem_hf.data.score_tables import KNOWN_TABLES, possible_tables
 from videomem_hf.schema import (
     ANNOTATION_COUNTS,
     HORIZONS,
@@ -32,7 +33,9 @@ _SYNONYMS: Final[dict[str, tuple[str, ...]]] = {
     VIDEO: (
         "video", "video_id", "videoid", "video_name", "video_file", "clip", "clip_id", "clip_name", "file", "filename",
         "file_name", "file_path", "filepath", "path", "image", "image_id", "image_name", "image_file", "image_path",
-        "photo", "picture", "stimulus", "stimulus_id", "stim", "item", "item_id", "name", "media", "id",
+        "photo", "photo_id", "photo_name", "picture", "picture_id", "picture_name", "stimulus", "stimulus_id",
+        "stimulus_name", "stimulus_file", "stim", "stim_id", "stim_name", "stim_file", "item", "item_id", "item_name",
+        "name", "media", "media_file", "id",
     ),
     "short_term": (
         "short_term", "short_term_memorability", "short_term_score", "scores_short_term", "score_short_term",
@@ -55,6 +58,8 @@ _SYNONYMS: Final[dict[str, tuple[str, ...]]] = {
     SPLIT: ("split", "set", "subset", "partition"),
     GROUP: ("group", "group_id", "cluster", "cluster_id"),
 }  # fmt: skip
+_LATITUDES: Final = frozenset({"lat", "latitude"})
+"""Beside one of these `long` is a longitude."""
 _ONE_SCORE: Final = (
     "memorability", "memorability_score", "mem_score", "mem", "score", "scores", "hit_rate", "hr", "recall_score",
 )  # fmt: skip
@@ -74,6 +79,7 @@ _FALSE_ALARMS: Final = re.compile(r"(fa|false_alarms?)(_rate)?")
 _COUNT_FORMS: Final = (
     "{}_annotations", "nb_{}_annotations", "annotations_{}", "n_{}", "{}_n", "{}_count", "{}_responses",
 )  # fmt: skip
+_PARTICIPANT: Final = re.compile(r"(participant|subject|worker|rater|observer)(_?id)?")
 _NUMBERED: Final = re.compile(r"(title|caption|description)_?[0-9]+")
 
 Columns = dict[str, str | list[str]]
@@ -103,11 +109,14 @@ def find_columns(table: Table, given: Mapping[str, Any] | None = None) -> tuple[
     columns = _given_columns(table, given or {})
     taken = {name for value in columns.values() for name in (value if isinstance(value, list) else [value])}
     free = {name: simple(name) for name in table.columns if name not in taken}
+    longitude = "long" if _LATITUDES & set(free.values()) else None
     notes = _take_delays(table, columns, free)
     has_own = any(horizon not in HORIZONS for horizon in horizons_in(columns))
     for role in ROLES:
         names = {
-            name: key for name, key in free.items() if not (has_own and role in HORIZONS and _DELAY.fullmatch(key))
+            name: key
+            for name, key in free.items()
+            if key != longitude and not (has_own and role in HORIZONS and _DELAY.fullmatch(key))
         }
         if role not in columns and (found := _by_synonym(table, role, names, columns)):
             columns[role] = found
@@ -117,15 +126,33 @@ def find_columns(table: Table, given: Mapping[str, Any] | None = None) -> tuple[
     for horizon in horizons_in(columns):
         _take_counts(columns, free, horizon)
     notes += _take_one_score(table, columns, free)
+    _refuse_responses(table, columns)
     missing = "videos" if VIDEO not in columns else None if horizons_in(columns) else "scores"
     if missing:
         example = f'columns={{"{VIDEO if missing == "videos" else "short_term"}": "..."}}'
         raise InputError(
             f"{table.path}: no column of {missing} among {_listed(table.columns)}; say which with {example} (--column "
             f"{VIDEO if missing == 'videos' else 'short_term'}=...)"
-            f"{'' if missing == 'videos' else ', or with another name in place of short_term'}"
+            f"{'' if missing == 'videos' else ', or with another name in place of short_term'}{_known_as(table)}"
         )
     return columns, notes
+
+
+def _known_as(table: Table) -> str:
+    """Which published sets have such columns, as an error says it; empty for none."""
+    known = [KNOWN_TABLES[name] for name in possible_tables([name.lower() for name in table.columns])]
+    titles = " or ".join(each.title for each in known)
+    return f"; they are those of {titles}, whose files have other names" if known else ""
+
+
+def _refuse_responses(table: Table, columns: Columns) -> None:
+    """Raise an InputError for a table with a row for each response, by its column of participants."""
+    people = [name for name in table.columns if _PARTICIPANT.fullmatch(simple(name))]
+    if people and VIDEO in columns and not _all_differ(table, str(columns[VIDEO])):
+        raise InputError(
+            f"{table.path}: a row for each response, by its column '{printable(people[0])}', and not for each video; "
+            "compute scores from it with `videomem study import` and `videomem score`"
+        )
 
 
 def _given_columns(table: Table, given: Mapping[str, Any]) -> Columns:

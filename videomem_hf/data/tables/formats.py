@@ -89,6 +89,8 @@ def _plain(value: Any) -> Value:
         return None if math.isnan(value) else value
     if isinstance(value, date | time):
         return DateText(value)
+    if isinstance(value, bytes):  # of Parquet
+        return _plain(value.decode("utf-8", "backslashreplace"))
     return value if isinstance(value, int | bool | list | dict | None) else str(value)
 
 
@@ -138,7 +140,7 @@ def _checked(path: Path, columns: tuple[str, ...], rows: list[Row]) -> Table:
 
 
 def _read_text_table(path: Path) -> Table:
-    return _of_lines(path, ((f"{path}:{line}", cells) for line, cells in read_records(path)))
+    return _of_lines(path, ((f"{path}:{line}", cells) for line, cells in read_records(path, own=True)))
 
 
 def _sheet_lines(path: Path, sheet: str | None) -> Iterator[tuple[str, list[Any]]]:
@@ -183,20 +185,27 @@ def _of_objects(path: Path, objects: list[tuple[str, Any]]) -> Table:
 
 
 def _read_json_lines(path: Path) -> Table:
-    lines = [(f"{path}:{number}", line) for number, line in numbered_lines(read_text(path))]
+    lines = [(f"{path}:{number}", line) for number, line in numbered_lines(read_text(path, own=True))]
     return _of_objects(path, [(location, _parse_json(location, line)) for location, line in lines])
 
 
 def _read_json(path: Path) -> Table:
-    value = _parse_json(str(path), read_text(path))
+    value = _parse_json(str(path), read_text(path, own=True))
     if not isinstance(value, list):
         raise InputError(f"{path}: not a list of rows; give a list of objects, or one object a line (.jsonl)")
     return _of_objects(path, [(f"{path}: entry {number}", entry) for number, entry in enumerate(value, start=1)])
 
 
 def _parse_json(location: str, text: str) -> Any:
+    def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            repeated = next(name for name in found if [key for key, _ in pairs].count(name) > 1)
+            raise InputError(f"{location}: '{printable(repeated[:40])}' twice in one object; keep one of them")
+        return found
+
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=distinct)
     except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{location}: not JSON ({short_message(error)})") from None
 

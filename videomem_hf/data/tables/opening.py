@@ -23,9 +23,9 @@ from videomem_hf.schema import (
     Horizon,
     InputError,
 )
-from videomem_hf.system import printable
+from videomem_hf.system import printable, quantity
 
-from .columns import CAPTIONS, Columns, find_columns
+from .columns import CAPTIONS, Columns, find_columns, horizons_in
 from .features import own_feature_files
 from .formats import is_table, read_table
 from .media import MediaFiles
@@ -182,11 +182,15 @@ def _opened(
     locations: dict[str, str] = {}
     for record in records:
         if record.video_id in locations:
-            raise InputError(f"{tables[0]}: '{printable(record.video_id)}' is in two rows; keep one of them.")
+            raise InputError(
+                f"{tables[0]}: '{printable(record.video_id)}' is in two rows; keep one of them: a table has a row for "
+                "each video, and a column for each horizon"
+            )
         locations[record.video_id] = record.name
     for note in notes:
         warnings.warn(note, stacklevel=4)
     _warn_of_odd_records(tables[0], records)
+    _warn_of_empty_horizons(tables[0], records, columns, options)
     names = dict.fromkeys(name for record in records for name in record.extras)
     types = {name: _arrow_type([record.extras.get(name) for record in records]) for name in names}
     for record in records:  # tables of several parts may differ in what they know of a column
@@ -197,6 +201,18 @@ def _opened(
     return OpenedTable(
         inventory.root, title, tables, options, columns, tuple(notes), records, types, inventory, allow_links
     )
+
+
+def _warn_of_empty_horizons(
+    path: Path, records: Sequence[TableRecord], columns: Columns, options: TableOptions
+) -> None:
+    """Warn of horizons that the table is to have scores of, and has none; the test part of a published set has none."""
+    preset = None if options.preset is None else get_preset(options.preset)
+    expected = horizons_in(columns if preset is None else [*preset.columns, *preset.rate])
+    empty = [horizon for horizon in expected if all(record.value(horizon) is None for record in records)]
+    if empty and (preset is None or len(empty) < len(expected)):
+        names = " or ".join(HORIZON_NAMES[horizon] for horizon in empty)
+        warnings.warn(f"{path}: none of {quantity(len(records), 'row')} has a {names} score.", stacklevel=4)
 
 
 def _arrow_type(values: Sequence[Any]) -> pa.DataType:

@@ -54,6 +54,11 @@ def read_scores(
             f"{table.path}: the column '{printable(column)}' says percent and has no score above 1; say which it is "
             "with scale='percent' or scale='unit' (--scale)"
         )
+    if scale == "percent" and not said and known and max(known) <= 1:
+        raise InputError(
+            f"{table.path}: the column '{printable(column)}' has no score above 1, and the scale is percent; give all "
+            "columns of scores one scale, or write % into the name of one that is in percent"
+        )
     top = 100.0 if scale == "percent" or (scale is None and said) else 1.0
     return [
         None if number is None else _in_range(row, column, number, top, below_zero)

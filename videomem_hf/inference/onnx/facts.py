@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from videomem_hf.model_names import EXPORT_FILE
 from videomem_hf.models.export_names import MODEL_PART, SCORES
 from videomem_hf.schema import Horizon, InputError, short_message
 from videomem_hf.system import atomic_write, quantity
 
-EXPORT_FILE: Final = "export.json"
 FORMAT: Final = 1
 """Of the file; a reader refuses a higher one."""
 DESCRIBED: Final = "typicality/"

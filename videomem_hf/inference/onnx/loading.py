@@ -7,12 +7,13 @@ from typing import Any
 from videomem_hf.inference.claims import Claims
 from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.frame_noise import FrameNoise
-from videomem_hf.inference.onnx.facts import EXPORT_FILE, ExportFacts, damage_told
+from videomem_hf.inference.onnx.facts import ExportFacts, damage_told
 from videomem_hf.inference.onnx.network import OnnxNetwork
 from videomem_hf.inference.onnx.predictor import OnnxPredictor
 from videomem_hf.inference.onnx.processing import FrameProcessor
 from videomem_hf.inference.reference import parse_reference
 from videomem_hf.inference.typicality import Typicality
+from videomem_hf.model_names import EXPORT_FILE
 from videomem_hf.run_files import REFERENCE_FILE, TYPICALITY_FILE
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from videomem_hf.inference.onnx.facts import DESCRIBED, EXPORT_FILE, ExportFacts
+from videomem_hf.inference.onnx.facts import DESCRIBED, ExportFacts
+from videomem_hf.model_names import EXPORT_FILE
 from videomem_hf.models.export_names import (
     ATTENTIONS,
     CLIP_PART,
