@@ -301,6 +301,22 @@ def test_one_participant_in_two_files_is_refused(tmp_path: Path) -> None:
         import_responses([tmp_path])
 
 
+def test_who_played_twice_under_one_name_is_said(tmp_path: Path) -> None:
+    once = jspsych([None, None, None, " ", None, " "], subject="a")
+    other = jspsych([None, None, None, " ", None, None], subject="b")
+    path = write_json(tmp_path / "all.json", [*once, *other, *once])
+    notes = import_responses([path]).notes
+    assert any(note.startswith("as if played twice under one name: 'a'; what came later is left out") for note in notes)
+    runs = [*once, *jspsych([None, " "], ["e", "e"], subject="a")]
+    notes = import_responses([write_json(tmp_path / "runs.json", runs)]).notes
+    assert any(note.startswith("trial_index starts anew: 'a'; taken as parts of one session") for note in notes)
+    assert not any("twice" in note for note in notes)
+    notes = import_responses([write_json(tmp_path / "once.json", once)]).notes
+    assert not any("anew" in note or "twice" in note for note in notes)
+    with pytest.raises(InputError, match=r"trial \d+: participant 'a' has 2 in column 'trial_index' twice; leave"):
+        import_responses([tmp_path / "runs.json"], ImportOptions(position="trial_index"))
+
+
 def test_names_of_what_was_shown() -> None:
     assert item_path('["clips/a.mp4", "clips/a.webm"]') == "clips/a.mp4"
     assert item_path(["clips/a.mp4"]) == "clips/a.mp4"

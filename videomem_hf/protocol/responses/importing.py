@@ -35,6 +35,8 @@ from videomem_hf.schema import InputError
 _NO_CONTROL: Final = 1.0
 _MOST_SHOWINGS: Final = 10
 """An item that one participant sees more often is no item."""
+_AGAIN: Final = 1.5
+"""Times as many showings as the design has: of someone who played twice."""
 _OTHER_MEANING: Final = 0.05
 """A column that differs from what was shown at a larger share of the trials says something else than old or new."""
 
@@ -83,7 +85,8 @@ def import_responses(paths: Sequence[Path], options: ImportOptions | None = None
         options.keys,
         where,
     )
-    notes = [*columns.notes, *notes, *why_study, *shown_often, why, *more, *_about(asked, learned)]
+    notes = [*columns.notes, *notes, *why_study, *shown_often, why, *more, *_numbered_anew(trials)]
+    notes += _about(asked, learned)
     annotations = _annotations(asked, keys, options)
     if annotations.pressed.all():
         raise InputError(
@@ -179,7 +182,47 @@ def _mark_repeats(
     notes = [f"old: column {columns.old!r}"] if by_column else []
     notes += _check_old(kept, columns, options)
     left_out = len(asked) - len(kept)
-    return kept, notes + ([f"further showings of an item, left out: {left_out:,}"] if left_out else [])
+    notes += [f"further showings of an item, left out: {left_out:,}"] if left_out else []
+    return kept, notes + _played_again(asked, kept)
+
+
+def _played_again(asked: Sequence[Trial], kept: Sequence[Trial]) -> list[str]:
+    """A note on participants most of whose items came more often than the design has them."""
+    before, after = (Counter(trial.participant for trial in trials) for trials in (asked, kept))
+    again = [name for name, count in before.items() if count >= _AGAIN * after[name]]
+    if not again:
+        return []
+    return [
+        f"as if played twice under one name: {_listed(again)}; what came later is left out. If these are several people, "
+        "name the column that tells them apart with --participant; if they came back, name the later visit with --second"
+    ]
+
+
+def _numbered_anew(trials: Sequence[Trial]) -> list[str]:
+    """A note on participants whose trial numbers start anew in the order of the file."""
+    last: dict[tuple[str, int], float] = {}
+    anew: dict[str, None] = {}
+    for trial in sorted(trials, key=lambda trial: (str(trial.row.file), trial.row.number)):
+        try:
+            index = float(trial.row.cells["trial_index"])
+        except (KeyError, ValueError, TypeError):
+            continue
+        key = trial.participant, trial.step
+        if key in last and index <= last[key]:
+            anew[trial.participant] = None
+        last[key] = index
+    if not anew:
+        return []
+    return [
+        f"trial_index starts anew: {_listed(list(anew))}; taken as parts of one session. If they are several people, "
+        "name the column that tells them apart with --participant; if they came back, name the later visit with --second"
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first few names and how many there are."""
+    shown = ", ".join(repr(name) for name in names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3:,} more participants"
 
 
 def _by_column(trial: Trial, column: str) -> bool:

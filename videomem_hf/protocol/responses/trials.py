@@ -82,6 +82,7 @@ def read_trials(
     _check_unit(trials, columns)
     if columns.position is not None:
         trials.sort(key=lambda trial: _position(trial.row, columns.position or ""))
+        _check_positions(trials, columns.position)
     return trials
 
 
@@ -93,6 +94,19 @@ def _check_unit(trials: Sequence[Trial], columns: Columns) -> None:
             f"a response time of {known[0].rt_ms:g} ms in column {columns.rt!r}, and none of {_SHORTEST_RT_MS:g} ms or "
             "more; give --seconds if times are seconds"
         )
+
+
+def _check_positions(trials: Sequence[Trial], column: str) -> None:
+    """Refuse numbers that start anew: trials of two runs would be mixed."""
+    known: set[tuple[str, int, float]] = set()
+    for trial in trials:
+        key = trial.participant, trial.step, _position(trial.row, column)
+        if key in known:
+            raise trial.row.error(
+                f"participant {trial.participant!r} has {key[2]:g} in column {column!r} twice; leave --position out if "
+                "the rows are in order, or name a second session with --second COLUMN=VALUE"
+            )
+        known.add(key)
 
 
 def _position(row: Row, column: str) -> float:

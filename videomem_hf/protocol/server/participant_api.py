@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
 from videomem_hf.protocol.server import game
+from videomem_hf.protocol.server.pause import pause_message
 from videomem_hf.protocol.server.clips import MEDIA_TYPES, pad_clip
 from videomem_hf.protocol.server.completion import completion_of, withdrawn_completion
 from videomem_hf.protocol.server.database import Database
@@ -344,5 +345,5 @@ class ParticipantApi:
 
 def _message(connection: Connection) -> dict[str, Any]:
     """What participants read while the study is paused; empty while it is not."""
-    message = game.pause_message(connection)
+    message = pause_message(connection)
     return {} if message is None else {"message": message}
