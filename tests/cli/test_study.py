@@ -144,11 +144,11 @@ def test_an_adaptive_study_stops_by_itself_and_has_the_models_scores(tmp_path: P
     words = (played / "annotations.csv", tmp_path / "scores", "--design", played / "design.yaml")
     assert "plain scores of the least memorable videos are too low" in run("score", *words, "--model", "plain")
     plain = read_column(tmp_path / "scores" / "scores.csv", "short_term_score")
-    assert "scores: hit rates by the detection model" in run("score", *words)
-    hit_rate = read_column(tmp_path / "scores" / "measurement" / "measurement.csv", "short_term_hit_rate")
-    assert read_column(tmp_path / "scores" / "scores.csv", "short_term_score") == hit_rate != plain
+    assert "scores: hit rates by the detection model, combined" in run("score", *words)
+    combined = read_column(tmp_path / "scores" / "measurement" / "measurement.csv", "short_term_combined")
+    assert read_column(tmp_path / "scores" / "scores.csv", "short_term_score") == combined != plain
     release = read_column(tmp_path / "scores" / "release" / "ground-truth.csv", "short-term_memorability")
-    assert [round(float(score), 6) for score in release] == [float(score) for score in hit_rate if score]
+    assert [round(float(score), 6) for score in release] == [float(score) for score in combined if score]
     assert json.loads((tmp_path / "scores" / "summary.json").read_text())["model"] == "detection"
     assert read_column(tmp_path / "scores" / "measurement" / "measurement.csv", "short_term_combined_error")
 

@@ -99,6 +99,11 @@ DAMAGES = {
         lambda table: [table[line - 2].update(video=name) for line, name in ((11, "n7"), (22, "n007"))] and None,
         r"a\.csv:22: participant 'p2': videos 'n7' and 'n007', which may be the same",
     ),
+    "names in other codes": (
+        lambda table: [table[line - 2].update(video=name) for line, name in ((11, "caf\u00e9"), (22, "cafe\u0301"))]
+        and None,
+        r"a\.csv:22: participant 'p2': videos 'caf\u00e9' and 'cafe\u0301', which may be the same",
+    ),
     "names of people": (
         lambda table: [table[line - 2].update(participant="P1 ") for line in (10, 11, 12)] and None,
         r"a\.csv:10: participant 'P1 ': participants 'p1' and 'P1 ', which may be the same",
@@ -134,6 +139,34 @@ def test_responses_that_are_all_equal_are_made() -> None:
     rt_ms[(played.annotations.participant == 4) & np.isfinite(rt_ms)] = 1000.0
     with pytest.raises(InputError, match=r"participant 'p00005': all \d+ responses after exactly 1000 ms; correct"):
         score_study(replace(played.annotations, rt_ms=rt_ms), played.design)
+
+
+def test_misses_that_are_marked_as_missing_are_found() -> None:
+    played = played_study()
+    table = played.annotations
+    missed = np.flatnonzero(table.repeat & ~table.pressed)
+    assert len(missed) >= 60
+    missing = table.missing.copy()
+    missing[missed[:40]] = 3
+    with pytest.raises(InputError, match=r"as at 40 of [\d,]+ repeats but only 0 of .* accept this with --ignore missing"):
+        check_annotations(replace(table, missing=missing), played.design)
+    missing[np.flatnonzero(~table.repeat & ~table.pressed)[:40]] = 3
+    assert check_annotations(replace(table, missing=missing), played.design) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"PK\x03\x04", "a.csv: an Excel workbook or another ZIP file; save it as CSV"),
+        ("participant".encode("utf-16"), "a.csv: a text in UTF-16; save"),
+        (b"\x1f\x8b\x08", "a.csv: compressed by gzip"),
+        (b"", "a.csv: an empty file"),
+    ],
+)
+def test_another_kind_of_file_is_named(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(InputError, match=re.escape(message)):
+        read_annotations([tmp_path / "a.csv"])
 
 
 def test_a_press_at_a_clip_that_was_not_shown_is_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from tests.protocol.play import ClipNames, Play
 from tests.protocol.served import SHORT, Attentive, ClientConnection, Clock
 from videomem_hf.cli import app
+from videomem_hf.protocol import plan as planning
 from videomem_hf.protocol import plan_adaptive
 from videomem_hf.protocol.design import StudyDesign, design_names, load_design
 from videomem_hf.protocol.plan import annotations_for_reliability, plan_design, plan_for_budget, plan_study
@@ -98,8 +99,9 @@ def test_adaptive_assignment_has_more_targets_in_the_same_minutes(tmp_path, monk
     assert design.assignment.policy == "adaptive"
     monkeypatch.setattr(plan_adaptive, "_MOST_STUDIES", 2)
     monkeypatch.setattr(plan_adaptive, "_SIMULATED_PARTICIPANTS", 100)
+    monkeypatch.setattr(planning, "_SIMULATED_PARTICIPANTS", 100)
     out = tmp_path / "design.yaml"
-    command = ["study", "plan", "--videos", "30", "--precision", "0.05", "--policy", "adaptive", "--out", str(out)]
+    command = ["study", "plan", "--videos", "30", "--precision", "0.12", "--policy", "adaptive", "--out", str(out)]
     text = CliRunner().invoke(app, command, catch_exceptions=False).output
     written = load_design(out)
     assert written == adaptive_design(plan_design(30))

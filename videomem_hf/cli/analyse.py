@@ -54,7 +54,7 @@ def analyse(
 
     Writes OUT/report.md (a table with definitions), OUT/analysis.json (the same with the figures' data), and each
     figure as PNG (300 dpi), PDF and SVG. With --model detection also figures of the measurement: reliability, videos,
-    participants, lags, and both steps; OUT/measurement.json has their data.
+    participants, lags, and both steps; OUT/measurement.json has their data. Adaptive studies have these by default.
 
     Example: [bold]videomem analyse annotations.csv analysis/[/bold]
     """

@@ -48,6 +48,7 @@ def score(
     Example: [bold]videomem score annotations.csv scores/ --clips clips/[/bold]
     """
     from videomem_hf.protocol.design import load_design
+    from videomem_hf.protocol.detection.combined import combine
     from videomem_hf.protocol.detection.tables import model_scores
     from videomem_hf.protocol.mediaeval_tables import score_tables
     from videomem_hf.protocol.score_files import write_scores
@@ -58,7 +59,7 @@ def score(
     adaptive = scores.design.assignment.policy == "adaptive"
     measured = None if (model or _DEFAULT_MODEL[adaptive]) == "plain" else _measure(table, scores)
     if adaptive and measured is not None:
-        scores = model_scores(scores, measured)
+        scores = model_scores(scores, combine(measured, scores.annotations))
     for step in scores.screening.steps():
         if rates := step.guessing:
             typer.echo(
@@ -153,8 +154,9 @@ def _print(content: dict[str, Any]) -> None:
         )
     if content["model"] == "detection":
         typer.echo(
-            "scores: hit rates by the detection model, at the longest lag, since plain scores of adaptively assigned "
-            "videos are biased (raw has the plain ones; --model plain makes them the scores)"
+            "scores: hit rates by the detection model, combined from all responses, since plain scores of adaptively "
+            "assigned videos are biased (raw has these; --model plain makes them the scores); compare the two steps by "
+            "hit_rate in measurement.csv"
         )
     elif correction := content.get("lag_correction"):
         done = f"corrected to lag {correction['to_lag']}" if correction["applied"] else "not corrected"

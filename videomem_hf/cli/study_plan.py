@@ -76,19 +76,14 @@ def plan(
     with tqdm(desc="simulated participants", unit="participant") as bar:
         given: dict[str, Any] = {"return_rate": return_rate, "seed": seed, "progress": bar.update}
         given["design"] = planning.with_window(planning.plan_design(videos), clip_seconds)
-        paper = (
-            planning.plan_study(videos, wanted, **given)
-            if hours is None
-            else planning.plan_for_budget(videos, hours, **given)
-        )
+        if hours is None:
+            paper = planning.plan_study(videos, wanted, **given)
+        else:
+            paper = planning.plan_for_budget(videos, hours, **given)
         adaptive = plan_adaptive(paper, seed, bar.update) if policy == "adaptive" else None
     found = paper if adaptive is None else adaptive.plan
     save_design(found.design, out)
-    _print_cost(found, per_hour, currency)
-    if adaptive is None:
-        _print_scores(found)
-    else:
-        _print_adaptive(paper, adaptive, per_hour, currency)
+    _print(paper, adaptive, per_hour, currency)
     _print_measures(found, _RELIABILITY if reliability is None else reliability, pilot)
     typer.echo(f"{out}: written")
     say_next(f"videomem study preview {quote(out)}", f"videomem study init mystudy CLIPS... --design {quote(out)}")
@@ -119,6 +114,15 @@ def _money(option: str, text: str) -> tuple[float, str]:
         raise InputError(f"{option} {text}; give an amount above 0 with a currency, such as 900EUR or 12EUR/h.")
     currency = (match[2] or "").upper()
     return float(match[1]), _SIGNS.get(currency, currency)
+
+
+def _print(paper: "Plan", adaptive: "AdaptivePlan | None", per_hour: float, currency: str) -> None:
+    if adaptive is None:
+        _print_cost(paper, per_hour, currency)
+        _print_scores(paper)
+    else:
+        _print_cost(adaptive.plan, per_hour, currency)
+        _print_adaptive(paper, adaptive, per_hour, currency)
 
 
 def _print_cost(found: "Plan", per_hour: float, currency: str) -> None:
@@ -155,7 +159,7 @@ def _print_adaptive(paper: "Plan", found: "AdaptivePlan", per_hour: float, curre
     if first.targets > before.targets:
         typer.echo(
             f"design: {first.targets} targets and {first.fillers} fillers in step 1 in place of {before.targets} and "
-            f"{before.fillers}, in as many showings and at the same lags: adaptive assignment chooses the fillers, so "
+            f"{before.fillers}, in {first.showings} showings ({before.showings}) and at the same lags: adaptive assignment chooses the fillers, so "
             f"that the {found.plan.design.step2.targets} targets of step 2 need none to spare, and each participant "
             f"gives {first.targets / before.targets - 1:.0%} more short-term annotations"
         )
@@ -167,7 +171,7 @@ def _print_adaptive(paper: "Plan", found: "AdaptivePlan", per_hour: float, curre
     )
     for horizon in HORIZONS:
         values = ", ".join(
-            f"{value:.2f} with {share:.0%}" for share, value in zip(SHARES, found.adaptive[horizon], strict=True)
+            f"{value:.2f} with {share:.0%}" for share, value in zip(SHARES, found.adaptive[horizon], strict=False)
         )
         part = found.plan.expected[horizon]
         typer.echo(

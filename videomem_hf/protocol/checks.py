@@ -5,6 +5,7 @@ design; what one accepts all the same is named in its argument `ignore` (`videom
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
@@ -242,7 +243,7 @@ def _step2_fillers(annotations: Annotations, _design: StudyDesign) -> list[Found
 
 
 def _names(annotations: Annotations, _design: StudyDesign) -> list[Found]:
-    """Names that differ only in case, in spaces, in zeros before a number or in a suffix, and so may mean the same."""
+    """Names that differ only in case, spaces, codes of a letter, zeros before a number or a suffix, and may be the same."""
     found: list[Found] = []
     for kind, names, column in (
         ("participants", annotations.participants, annotations.participant),
@@ -251,7 +252,8 @@ def _names(annotations: Annotations, _design: StudyDesign) -> list[Found]:
         first: dict[str, str] = {}
         twice: dict[int, str] = {}
         for index, name in enumerate(names):
-            plain = re.sub(r"(?<!\d)0+(?=\d)", "", " ".join(name.split()).casefold())
+            visible = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
+            plain = re.sub(r"(?<!\d)0+(?=\d)", "", " ".join(visible.split()).casefold())
             stem, dot, suffix = plain.rpartition(".")
             plain = stem if kind == "videos" and dot and f".{suffix}" in VIDEO_SUFFIXES else plain
             if first.setdefault(plain, name) != name:
@@ -264,13 +266,33 @@ def _names(annotations: Annotations, _design: StudyDesign) -> list[Found]:
     return found
 
 
+def _missing(annotations: Annotations, _design: StudyDesign) -> list[Found]:
+    """Responses that are missing at repeats far more often than at first showings, as if misses were taken out."""
+    missing, repeat = annotations.missing > 0, annotations.repeat
+    of_repeats, of_first = (int((missing & rows).sum()) for rows in (repeat, ~repeat))
+    share = of_first / max(int((~repeat).sum()), 1)
+    rows = np.flatnonzero(missing & repeat)
+    if of_repeats < _FEWEST_MISSING or of_repeats <= _MISSING_RATIO * share * int(repeat.sum()):
+        return []
+
+    def text(row: int) -> str:
+        return (
+            f"a missing response, as at {of_repeats:,} of {int(repeat.sum()):,} repeats but only {of_first:,} of "
+            f"{int((~repeat).sum()):,} first showings, as if misses were taken for missing"
+        )
+
+    return [(rows, text)]
+
+
+_FEWEST_MISSING: Final = 20
+_MISSING_RATIO: Final = 3.0
 _GIVE_DESIGN: Final = "give the study's design with --design"
 _EXPORT_AGAIN: Final = "correct the row or take the export again"
 _OF_ANY_DESIGN: Final = frozenset({"names"})
 """Checks of tables that need not have the design's numbers, see `Controls.design_numbers`."""
 CHECKS: Final = {
     "names": Check(
-        "no two names differ only in case, spaces, zeros before a number or a suffix", _names, "give both the same name"
+        "no two names differ only in case, spaces, codes of a letter, zeros before a number or a suffix", _names, "give both the same name"
     ),
     "copies": Check("no participant is a copy of another", find_copies, "remove one of the two"),
     "positions": Check("positions follow each other from 1", _positions, _EXPORT_AGAIN),
@@ -282,6 +304,7 @@ CHECKS: Final = {
         find_response_times,
         _EXPORT_AGAIN,
     ),
+    "missing": Check("responses are missing at repeats as at first showings", _missing, _EXPORT_AGAIN),
     "showings": Check("nobody has more showings than the design, nor several the same fewer", _showings, _GIVE_DESIGN),
     "roles": Check("numbers of targets, vigilance fillers, fillers and repeats as in the design", _roles, _GIVE_DESIGN),
     "lags": Check("lags within the design's ranges", _lags, _GIVE_DESIGN),

@@ -374,7 +374,7 @@ def check_types(part: Any) -> None:
         if not isinstance(value, fits) or (isinstance(value, bool) and kind is not bool):
             raise InputError(f"{name} {value!r}; it is {names[kind]}.")
         if isinstance(value, int) and abs(value) > _LARGEST:
-            raise InputError(f"{name} is a number of {len(str(abs(value)))} digits; it is at most {_LARGEST:,}.")
+            raise InputError(f"{name} is too large a number; it is at most {_LARGEST:,}.")
         if kind is float and isinstance(value, int):
             object.__setattr__(part, name, float(value))
 

@@ -23,10 +23,10 @@ from videomem_hf.schema import HORIZONS, Horizon
 from videomem_hf.statistics import Floats, spearman
 
 SHARES: Final = (0.5, 0.65, 0.8, 1.0)
-"""Of the participants of the paper's rule, which are simulated."""
+"""Of the participants of the paper's rule, which are simulated until one is enough."""
 _MOST_VIDEOS: Final = 300
 """Of a simulated study: the share hardly changes from there on."""
-_SIMULATED_PARTICIPANTS: Final = 4000
+_SIMULATED_PARTICIPANTS: Final = 3000
 _MOST_STUDIES: Final = 16
 
 
@@ -39,7 +39,7 @@ class AdaptivePlan:
         share: Of the participants of the paper's rule, those with which the combined scores have the same rank
             correlation with the truth; at least the first of `SHARES`, and 1 where even all of them are too few.
         paper, adaptive: That correlation by horizon: of the paper's rule and score, and of the combined score with
-            each of `SHARES`.
+            each of `SHARES` up to the first that is enough.
     """
 
     plan: Plan
@@ -49,13 +49,14 @@ class AdaptivePlan:
 
 
 def adaptive_design(design: StudyDesign) -> StudyDesign:
-    """The design with adaptive assignment and as many targets in step 1 as its showings hold.
+    """The design with adaptive assignment and as many targets in step 1 as its minutes hold.
 
-    It keeps the numbers of showings, lags and vigilance, and has no more fillers than step 2 has targets.
+    It keeps lags and vigilance, has as many fillers as step 2 has targets, and at most one showing more.
     """
     first, assignment = design.step1, replace(design.assignment, policy="adaptive")
-    for more in range((first.fillers - design.step2.targets) // 2, 0, -1):
-        step1 = replace(first, targets=first.targets + more, fillers=first.fillers - 2 * more)
+    for more in range(math.ceil((first.fillers - design.step2.targets) / 2), 0, -1):
+        fillers = max(first.fillers - 2 * more, design.step2.targets)
+        step1 = replace(first, targets=first.targets + more, fillers=fillers)
         if can_be_drawn(step1):
             return replace(design, step1=step1, assignment=assignment)
     return replace(design, assignment=assignment)
@@ -87,7 +88,12 @@ def plan_adaptive(paper: Plan, seed: int = 0, progress: Callable[[int], object] 
         return np.nanmean(found, axis=0)
 
     goal = correlations(played, 1.0, False)
-    by_share = np.array([correlations(adaptive_design(played), share, True) for share in SHARES])
+    found: list[Floats] = []
+    for share in SHARES:
+        found.append(correlations(adaptive_design(played), share, True))
+        if (found[-1] >= goal).all():
+            break
+    by_share = np.array(found)
     share = max(_share_for(value, column) for value, column in zip(goal, by_share.T, strict=True))
     return AdaptivePlan(
         _with_fewer(paper, design, share),
@@ -119,7 +125,7 @@ def _correlations(study: SimulatedStudy, combined: bool) -> list[float]:
 def _share_for(goal: float, reached: Floats) -> float:
     """The smallest share that reaches the goal, between those simulated; 1 where none does."""
     rising = np.maximum.accumulate(reached)
-    return float(np.interp(goal, rising, SHARES))
+    return float(np.interp(goal, rising, SHARES[: len(rising)]))
 
 
 def _with_fewer(paper: Plan, design: StudyDesign, share: float) -> Plan:

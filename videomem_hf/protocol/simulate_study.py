@@ -26,7 +26,7 @@ AT_ONCE: Final = 200
 """Participants who play at the same time: each is assigned videos before the others have finished."""
 
 _ORDERS: Final = 1000
-"""Orders drawn in advance and reused, as in the original software; one draw per participant would dominate the time."""
+"""Different orders, which are reused, as in the original software; one draw per participant would dominate the time."""
 
 _DAY_MS: Final = 86_400_000
 _OPENS: Final = np.datetime64("2026-01-05T08:00:00", "ms")
@@ -100,7 +100,8 @@ class _Play:
         self.passed = 0
         self.at_once = at_once
         self._tallies = {horizon: empty_tally(len(videos.names)) for horizon in HORIZONS}
-        self._slots, self._lag = _draw_orders(design.step1, seed)
+        self._drawn = np.zeros(_ORDERS, dtype=bool)
+        self._slots, self._lag = np.zeros((2, _ORDERS, design.step1.showings), dtype=np.int64)
         self._participants: list[Participants] = []
         self._chosen: list[NDArray[np.int64]] = []
         self._valid: list[NDArray[np.bool_]] = []
@@ -200,7 +201,7 @@ class _Play:
 
     def _respond_step1(self, players: Participants, chosen: NDArray[np.int64]) -> Annotations:
         number = self.generator.integers(0, _ORDERS, len(players))
-        slots, lag = self._slots[number], self._lag[number]
+        slots, lag = self._orders(number)
         video, repeat = np.take_along_axis(chosen, slots, axis=1), lag > 0
         chance = self._chance(players, repeat, simulate.strength_at_lag(self.videos.short_term[video], lag, self.model))
         mean_ms = np.where(repeat, self.videos.short_rt_ms[video], self.model.short_false_rt_ms)
@@ -208,6 +209,14 @@ class _Play:
         ends = np.cumsum([self.design.step1.targets, self.design.step1.vigilance_fillers])
         role = np.searchsorted(ends, slots, side="right")
         return self._draw_responses(1, players, video, role, repeat, chance, mean_ms, starts)
+
+    def _orders(self, number: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Orders by their numbers, as of `_draw_orders`, each drawn when it is first used."""
+        new = np.setdiff1d(number, np.flatnonzero(self._drawn))
+        if len(new):
+            self._slots[new], self._lag[new] = _draw_orders(self.design.step1, self.seed, new)
+            self._drawn[new] = True
+        return self._slots[number], self._lag[number]
 
     def _respond_step2(
         self, players: Participants, chosen: NDArray[np.int64], step1_ms: NDArray[np.datetime64]
@@ -263,9 +272,11 @@ class _Play:
         )
 
 
-def _draw_orders(step: FirstStep, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _draw_orders(
+    step: FirstStep, seed: int, numbers: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Orders of step 1, `(orders, showings)`: the slot at each position, and the lag of a repeat (else 0)."""
-    slots = np.array([step1_slots(step, seed * _ORDERS + number) for number in range(_ORDERS)])
+    slots = np.array([step1_slots(step, seed * _ORDERS + number) for number in numbers.tolist()])
     by_slot = np.argsort(slots, axis=1, kind="stable")
     again = np.diff(np.take_along_axis(slots, by_slot, axis=1), axis=1) == 0
     lag = np.zeros_like(slots)

@@ -60,17 +60,15 @@ def write_measurement(
     return folder / TABLE
 
 
-def model_scores(scores: StudyScores, measured: Mapping[Horizon, Measurement]) -> StudyScores:
-    """The scores with the model's hit rates in place of the plain ones, with their errors, in the steps measured.
+def model_scores(scores: StudyScores, combined: Combined) -> StudyScores:
+    """The scores with the combined hit rates in place of the plain ones, with their errors, in the steps measured.
 
     Unlike plain ones they are not biased where videos were assigned by the responses: the model's prior draws back what
     its first participants happened to miss.
     """
     found = {
-        horizon: replace(
-            values, score=measured[horizon].values["hit_rate"], standard_error=measured[horizon].errors["hit_rate"]
-        )
-        if horizon in measured
+        horizon: replace(values, score=combined.values[horizon], standard_error=combined.errors[horizon])
+        if horizon in combined.values
         else values
         for horizon, values in scores.scores.items()
     }
