@@ -195,7 +195,7 @@ def main() -> None:
     parser.add_argument("--studies", type=float, default=1.0, help="factor on the number of studies of each size")
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
-    results: dict[str, Any] = {"machine": machine(), "participants": [], "bias": []}
+    results: dict[str, Any] = {"machine": machine(), "participants": [], "bias": [], "choice_ms": {}}
     for videos in arguments.videos:
         studies = max(1, round(STUDIES.get(videos, 1) * arguments.studies))
         jobs = [
@@ -207,10 +207,12 @@ def main() -> None:
         played = run(compare, jobs, arguments.processes)
         results["participants"] += shares(played, videos)
         results["bias"] += bias(played, videos)
+        results["choice_ms"][str(videos)] = choice_ms(videos)
+        if arguments.out is not None:
+            write_results(results, arguments.out)
     small = [videos for videos in arguments.videos if videos < 1000]
     jobs = [(videos, 0.6, seed) for videos in small for seed in range(round(STUDIES[videos] * arguments.studies))]
     results["stopping"] = stops(run(stop, jobs, arguments.processes)) if jobs else []
-    results["choice_ms"] = {str(videos): choice_ms(videos) for videos in arguments.videos}
     write_results(results, arguments.out)
 
 

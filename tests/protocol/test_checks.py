@@ -148,7 +148,9 @@ def test_misses_that_are_marked_as_missing_are_found() -> None:
     assert len(missed) >= 60
     missing = table.missing.copy()
     missing[missed[:40]] = 3
-    with pytest.raises(InputError, match=r"as at 40 of [\d,]+ repeats but only 0 of .* accept this with --ignore missing"):
+    with pytest.raises(
+        InputError, match=r"as at 40 of [\d,]+ repeats but only 0 of .* accept this with --ignore missing"
+    ):
         check_annotations(replace(table, missing=missing), played.design)
     missing[np.flatnonzero(~table.repeat & ~table.pressed)[:40]] = 3
     assert check_annotations(replace(table, missing=missing), played.design) == {}
@@ -190,7 +192,9 @@ def test_another_design_is_refused() -> None:
     with pytest.raises(InputError, match=r"180 showings in step 1, the most of all, where the design has 220"):
         score_study(played.annotations, more)
     unfinished = [row for name in "ab" for row in rows_of(name, RIGHT, steps=(1,))[: 6 if name == "a" else 5]]
-    with pytest.raises(InputError, match=r"of 8 showings\)\. Nobody has finished step 1: score again when somebody has"):
+    with pytest.raises(
+        InputError, match=r"of 8 showings\)\. Nobody has finished step 1: score again when somebody has"
+    ):
         score_study(annotations_of(unfinished), TINY)
     shorter = StudyDesign(step1=FirstStep(target_lag_max=90))
     with pytest.raises(InputError, match=r"a target, repeated at lag (9[1-9]|100), where the design has 45 to 90"):

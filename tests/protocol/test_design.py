@@ -1,8 +1,8 @@
 """The design: the paper's numbers, where they come from, and what is refused."""
 
-import re
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -127,7 +127,9 @@ def test_candidates_fit_the_collection() -> None:
 
 def test_a_collection_can_be_too_small() -> None:
     StudyDesign().check_collection(200)
-    with pytest.raises(InputError, match=r"Add 197 videos, or let `videomem study plan` write a smaller design, which.* 20"):
+    with pytest.raises(
+        InputError, match=r"Add 197 videos, or let `videomem study plan` write a smaller design, which.* 20"
+    ):
         StudyDesign().check_collection(3, clips=3)
     with pytest.raises(InputError, match="Add 1 videos"):
         StudyDesign().check_collection(199)

@@ -11,7 +11,6 @@ from tests.protocol.served import make_study, served
 from tests.protocol.test_server_study import videomem
 from videomem_hf.protocol.server import texts as module
 from videomem_hf.protocol.server.settings import Question, StudySettings, save_settings
-from videomem_hf.protocol.server.study import open_study
 from videomem_hf.protocol.server.texts import (
     choose_language,
     language_name,
@@ -170,7 +169,7 @@ def test_a_language_of_ones_own_falls_back_to_english(clips, tmp_path):
         ('msgid "title"\nmsgstr "ein "Wort""\n', "de.po:2: "),
         ('msgid "title"\nmsgstr “Hallo”\n', "de.po:2: "),
         ('msgid "title"\nmsgstr "1"\nmsgid "title"\nmsgstr "2"\n', 'de.po:3: "title" is in line 1 too'),
-        ("msgid \"title\"\nmsgstr \"H\xe4\"\n".encode("latin-1"), "de.po: cannot be read"),
+        ('msgid "title"\nmsgstr "H\xe4"\n'.encode("latin-1"), "de.po: cannot be read"),
     ],
 )
 def test_a_damaged_catalogue_is_an_error_with_its_line(text, message, tmp_path):

@@ -292,7 +292,9 @@ _OF_ANY_DESIGN: Final = frozenset({"names"})
 """Checks of tables that need not have the design's numbers, see `Controls.design_numbers`."""
 CHECKS: Final = {
     "names": Check(
-        "no two names differ only in case, spaces, codes of a letter, zeros before a number or a suffix", _names, "give both the same name"
+        "no two names differ only in case, spaces, codes of a letter, zeros before a number or a suffix",
+        _names,
+        "give both the same name",
     ),
     "copies": Check("no participant is a copy of another", find_copies, "remove one of the two"),
     "positions": Check("positions follow each other from 1", _positions, _EXPORT_AGAIN),

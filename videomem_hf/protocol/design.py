@@ -17,7 +17,6 @@ from typing import Any, Final, Literal, NamedTuple, get_args, get_origin, get_ty
 from videomem_hf.recipes import build, read_yaml
 from videomem_hf.schema import Horizon, InputError
 
-
 FEWEST_CLIPS: Final = 20
 """Of which `videomem study plan` makes a game, those of the instructions included."""
 _MOST_SHOWINGS: Final = 100_000

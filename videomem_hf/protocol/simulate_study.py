@@ -272,9 +272,7 @@ class _Play:
         )
 
 
-def _draw_orders(
-    step: FirstStep, seed: int, numbers: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _draw_orders(step: FirstStep, seed: int, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Orders of step 1, `(orders, showings)`: the slot at each position, and the lag of a repeat (else 0)."""
     slots = np.array([step1_slots(step, seed * _ORDERS + number) for number in numbers.tolist()])
     by_slot = np.argsort(slots, axis=1, kind="stable")

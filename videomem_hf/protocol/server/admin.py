@@ -12,8 +12,8 @@ from videomem_hf.protocol.server.database import Database
 from videomem_hf.protocol.server.deletion import delete_participant
 from videomem_hf.protocol.server.export import annotation_lines, participant_lines, practice_lines
 from videomem_hf.protocol.server.game import Game, Refused
-from videomem_hf.protocol.server.pause import MESSAGE_MAX, pause_message, set_pause
 from videomem_hf.protocol.server.limits import RateLimit, client_address
+from videomem_hf.protocol.server.pause import MESSAGE_MAX, pause_message, set_pause
 from videomem_hf.protocol.server.report import study_report
 from videomem_hf.protocol.server.study import Study
 from videomem_hf.protocol.server.texts import load_texts

@@ -14,11 +14,11 @@ from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
 from videomem_hf.protocol.server import game
-from videomem_hf.protocol.server.pause import pause_message
 from videomem_hf.protocol.server.clips import MEDIA_TYPES, pad_clip
 from videomem_hf.protocol.server.completion import completion_of, withdrawn_completion
 from videomem_hf.protocol.server.database import Database
 from videomem_hf.protocol.server.limits import RateLimit, client_address
+from videomem_hf.protocol.server.pause import pause_message
 from videomem_hf.protocol.server.practice import ROUNDS_MAX, practice_order, store_practice
 from videomem_hf.protocol.server.preview import ROLE_HEADER, describe_showing
 from videomem_hf.protocol.server.recruiting import Platform, StoredId, admission, recognise, stored_id
