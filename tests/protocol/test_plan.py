@@ -108,7 +108,8 @@ def test_adaptive_assignment_has_more_targets_in_the_same_minutes(tmp_path, monk
     assert f"{written.step1.targets} targets and {written.step1.fillers} fillers in step 1 in place of" in text
     share = re.search(r"participants: (?:at most )?(\d+)% of those of the paper's rule \(([\d,]+) and", text)
     recruited = re.search(r"step 1: .*recruit ([\d,]+) participants", text)
-    assert share and recruited
+    assert share
+    assert recruited
     assert 50 <= int(share[1]) <= 100
     number, paper = (int(each.replace(",", "")) for each in (recruited[1], share[2]))
     assert number == pytest.approx(int(share[1]) / 100 * paper, abs=0.006 * paper + 1)

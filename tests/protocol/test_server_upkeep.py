@@ -106,9 +106,9 @@ def test_a_pause_keeps_people_out_and_lets_players_go_on(any_game):
 
 
 def test_a_message_that_is_too_long_is_refused(game):
-    with pytest.raises(InputError, match="The message has 1,203 characters; shorten it to 1,000"):
-        with game.database.write() as connection:
-            set_pause(connection, "x" * 1203)
+    said = "The message has 1,203 characters; shorten it to 1,000"
+    with pytest.raises(InputError, match=said), game.database.write() as connection:
+        set_pause(connection, "x" * 1203)
     with game.database.read() as connection:
         assert pause_message(connection) is None
 

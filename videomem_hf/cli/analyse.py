@@ -76,9 +76,7 @@ def analyse(
     captions = CAPTIONS
     adaptive = scores.design.assignment.policy == "adaptive"
     if adaptive:
-        typer.echo(
-            "adaptive assignment: the paper's figures are of plain scores, which are biased; see those of d' too"
-        )
+        typer.echo("adaptive assignment: the paper's figures are of plain scores, which are biased")
     if model == "detection" or (adaptive and model is None):
         more, content_of_model, notes = measure_and_draw(table, scores, splits, seed)
         figures |= more

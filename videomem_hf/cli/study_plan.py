@@ -159,13 +159,13 @@ def _print_adaptive(paper: "Plan", found: "AdaptivePlan", per_hour: float, curre
     if first.targets > before.targets:
         typer.echo(
             f"design: {first.targets} targets and {first.fillers} fillers in step 1 in place of {before.targets} and "
-            f"{before.fillers}, in {first.showings} showings ({before.showings}) and at the same lags: adaptive assignment chooses the fillers, so "
-            f"that the {found.plan.design.step2.targets} targets of step 2 need none to spare, and each participant "
-            f"gives {first.targets / before.targets - 1:.0%} more short-term annotations"
+            f"{before.fillers}, in {first.showings} showings ({before.showings}) and at the same lags: adaptive "
+            f"assignment chooses the fillers, so that the {found.plan.design.step2.targets} targets of step 2 need none to spare, "
+            f"and each participant gives {first.targets / before.targets - 1:.0%} more short-term annotations"
         )
     at_least = found.share <= SHARES[0]
     typer.echo(
-        f"participants: {f'at most {SHARES[0]:.0%}' if at_least else f'{found.share:.0%}'} of those of the paper's rule "
+        f"participants: {'at most ' if at_least else ''}{found.share:.0%} of those of the paper's rule "
         f"({paper.invited[0]:,} and {paper.invited[1]:,}, {_cost(paper, per_hour, currency)}), in simulated studies "
         "scored by the combined score, which has the same rank correlation with the truth:"
     )

@@ -243,7 +243,7 @@ def _step2_fillers(annotations: Annotations, _design: StudyDesign) -> list[Found
 
 
 def _names(annotations: Annotations, _design: StudyDesign) -> list[Found]:
-    """Names that differ only in case, spaces, codes of a letter, zeros before a number or a suffix, and may be the same."""
+    """Names that may be the same: they differ in case, spaces, codes of a letter, zeros or a suffix alone."""
     found: list[Found] = []
     for kind, names, column in (
         ("participants", annotations.participants, annotations.participant),

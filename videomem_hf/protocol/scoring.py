@@ -314,8 +314,8 @@ def _nobody_passes(screening: Screening) -> str:
     first = screening.step1 if screening.step1.took_part.any() else screening.step2
     unfinished = any(each.name == "all showings" and each.who.sum() == first.took_part.sum() for each in first.failures)
     remedy = (
-        f"Nobody has finished step {first.step}: score again when somebody has, or give the design with --design if the "
-        "study had another."
+        f"Nobody has finished step {first.step}: score again when somebody has, or give the design with --design if "
+        "the study had another."
         if unfinished
         else "If the study had another design, give it with --design."
     )

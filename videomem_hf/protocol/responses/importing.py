@@ -35,6 +35,10 @@ from videomem_hf.schema import InputError
 _NO_CONTROL: Final = 1.0
 _MOST_SHOWINGS: Final = 10
 """An item that one participant sees more often is no item."""
+_TELL_APART: Final = (
+    "If these are several people, name the column that tells them apart with --participant; if they came back, name "
+    "the later visit with --second"
+)
 _AGAIN: Final = 1.5
 """Times as many showings as the design has: of someone who played twice."""
 _OTHER_MEANING: Final = 0.05
@@ -192,10 +196,7 @@ def _played_again(asked: Sequence[Trial], kept: Sequence[Trial]) -> list[str]:
     again = [name for name, count in before.items() if count >= _AGAIN * after[name]]
     if not again:
         return []
-    return [
-        f"as if played twice under one name: {_listed(again)}; what came later is left out. If these are several people, "
-        "name the column that tells them apart with --participant; if they came back, name the later visit with --second"
-    ]
+    return [f"as if played twice under one name: {_listed(again)}; what came later is left out. {_TELL_APART}"]
 
 
 def _numbered_anew(trials: Sequence[Trial]) -> list[str]:
@@ -213,10 +214,7 @@ def _numbered_anew(trials: Sequence[Trial]) -> list[str]:
         last[key] = index
     if not anew:
         return []
-    return [
-        f"trial_index starts anew: {_listed(list(anew))}; taken as parts of one session. If they are several people, "
-        "name the column that tells them apart with --participant; if they came back, name the later visit with --second"
-    ]
+    return [f"trial_index starts anew: {_listed(list(anew))}; taken as parts of one session. {_TELL_APART}"]
 
 
 def _listed(names: Sequence[str]) -> str:
