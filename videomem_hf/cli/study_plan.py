@@ -160,7 +160,7 @@ def _print_adaptive(paper: "Plan", found: "AdaptivePlan", per_hour: float, curre
         typer.echo(
             f"design: {first.targets} targets and {first.fillers} fillers in step 1 in place of {before.targets} and "
             f"{before.fillers}, in {first.showings} showings ({before.showings}) and at the same lags: adaptive "
-            f"assignment chooses the fillers, so that the {found.plan.design.step2.targets} targets of step 2 need none to "
+            f"assignment chooses the fillers, so that {found.plan.design.step2.targets} targets of step 2 need none to "
             f"spare, and each participant gives {first.targets / before.targets - 1:.0%} more short-term annotations"
         )
     at_least = found.share <= SHARES[0]
