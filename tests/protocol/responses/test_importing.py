@@ -301,6 +301,34 @@ def test_one_participant_in_two_files_is_refused(tmp_path: Path) -> None:
         import_responses([tmp_path])
 
 
+def test_keys_that_are_exchanged_between_participants(tmp_path: Path) -> None:
+    """Half of the people press f for seen, half j; the column `correct` tells."""
+    for who, seen, new in (("a", "f", "j"), ("b", "j", "f")):
+        answers = [new, new, seen, seen, new, new]
+        old = [False, False, False, True, False, True]
+        trials = jspsych(answers, subject=who)
+        shown = [trial for trial in trials if trial["trial_type"] == "image-keyboard-response"]
+        for trial, answer, was in zip(shown, answers, old, strict=True):
+            trial["correct"] = (answer == seen) == was
+        write_json(tmp_path / f"{who}.json", trials)
+    study = import_responses([tmp_path])
+    assert "seen before: each participant's own key, by the column that says what was correct" in " ".join(study.notes)
+    own = {("a", False): False, ("a", True): True, ("b", False): False, ("b", True): False, ("c", False): True}
+    assert {key: pressed for key, pressed in presses(study).items() if key[0] == "a"} == {
+        ("a", item, repeat): pressed for (item, repeat), pressed in (own | {("d", False): False}).items()
+    }
+    assert study.annotations.pressed.reshape(2, -1)[0].tolist() == study.annotations.pressed.reshape(2, -1)[1].tolist()
+
+
+def test_a_table_without_participants_is_refused(tmp_path: Path) -> None:
+    rows = [{"who_was_it": who, "picture": item, "pressed": 0, "rt": 500.0} for who in range(4) for item in SHOWN]
+    rows[3] |= {"pressed": 1}
+    path = write_csv(tmp_path / "t.csv", rows)
+    with pytest.raises(InputError, match="no column names participants, so all trials are of one"):
+        import_responses([path])
+    assert len(import_responses([path], ImportOptions(participant="who_was_it")).annotations.participants) == 4
+
+
 def test_who_played_twice_under_one_name_is_said(tmp_path: Path) -> None:
     once = jspsych([None, None, None, " ", None, " "], subject="a")
     other = jspsych([None, None, None, " ", None, None], subject="b")
