@@ -288,7 +288,7 @@ _FEWEST_MISSING: Final = 20
 _MISSING_RATIO: Final = 3.0
 _GIVE_DESIGN: Final = "give the study's design with --design"
 _EXPORT_AGAIN: Final = "correct the row or take the export again"
-_OF_ANY_DESIGN: Final = frozenset({"names"})
+_OF_ANY_DESIGN: Final = frozenset({"names", "copies"})
 """Checks of tables that need not have the design's numbers, see `Controls.design_numbers`."""
 CHECKS: Final = {
     "names": Check(

@@ -29,19 +29,14 @@ from videomem_hf.protocol.responses.columns import (
 )
 from videomem_hf.protocol.responses.keys import own_keys, seen_keys
 from videomem_hf.protocol.responses.rows import Row, read_rows
+from videomem_hf.protocol.responses.runs import find_copied_trials, numbered_anew, played_again
 from videomem_hf.protocol.responses.trials import Trial, read_trials
 from videomem_hf.schema import InputError
 
 _NO_CONTROL: Final = 1.0
 _MOST_SHOWINGS: Final = 10
 """An item that one participant sees more often is no item."""
-_TELL_APART: Final = (
-    "If these are several people, name the column that tells them apart with --participant; if they came back, name "
-    "the later visit with --second"
-)
 _MOST_FIXATIONS: Final = 8
-_AGAIN: Final = 1.5
-"""Times as many showings as the design has: of someone who played twice."""
 _OTHER_MEANING: Final = 0.05
 """A column that differs from what was shown at a larger share of the trials says something else than old or new."""
 
@@ -72,6 +67,7 @@ def import_responses(paths: Sequence[Path], options: ImportOptions | None = None
     study, why_study = _study_pairs(rows, columns, options)
     trials = read_trials(rows, columns, options, study)
     _check_sessions(trials, columns)
+    find_copied_trials(trials)
     learned = [trial for trial in trials if trial.study]
     asked = [trial for trial in trials if not trial.study]
     where = str(rows[0].file if len({row.file for row in rows}) == 1 else rows[0].file.parent)
@@ -82,9 +78,10 @@ def import_responses(paths: Sequence[Path], options: ImportOptions | None = None
         raise InputError(f"{where}: {shown_often[0]}; no trial is left, name the column of items with --item.")
     asked, more = _mark_repeats(asked, learned, columns, options)
     said, why = _said_seen(asked, columns, options, where)
-    notes = [*columns.notes, *notes, *why_study, *shown_often, why, *more, *_numbered_anew(trials)]
+    notes = [*columns.notes, *notes, *why_study, *shown_often, why, *more, *numbered_anew(trials)]
     notes += _about(asked, learned)
     annotations = _annotations(asked, said, options)
+    notes.append(_rates(annotations))
     if annotations.pressed.all():
         raise InputError(
             f"{where}: every showing counts as recognised ({why}); give with --key only what means seen before, or "
@@ -199,46 +196,13 @@ def _mark_repeats(
     notes += _check_old(kept, columns, options)
     left_out = len(asked) - len(kept)
     notes += [f"further showings of an item, left out: {left_out:,}"] if left_out else []
-    again = _played_again(asked, kept)
+    again = played_again(asked, kept)
     if again and columns.participant is None and len({trial.participant for trial in kept}) == 1:
         raise InputError(
             f"{kept[0].row.file}: no column names participants, so all trials are of one, who sees most items again "
             "and again; name the column with --participant."
         )
     return kept, notes + again
-
-
-def _played_again(asked: Sequence[Trial], kept: Sequence[Trial]) -> list[str]:
-    """A note on participants most of whose items came more often than the design has them."""
-    before, after = (Counter(trial.participant for trial in trials) for trials in (asked, kept))
-    again = [name for name, count in before.items() if count >= _AGAIN * after[name]]
-    if not again:
-        return []
-    return [f"as if played twice under one name: {_listed(again)}; what came later is left out. {_TELL_APART}"]
-
-
-def _numbered_anew(trials: Sequence[Trial]) -> list[str]:
-    """A note on participants whose trial numbers start anew in the order of the file."""
-    last: dict[tuple[str, int], float] = {}
-    anew: dict[str, None] = {}
-    for trial in sorted(trials, key=lambda trial: (str(trial.row.file), trial.row.number)):
-        try:
-            index = float(trial.row.cells["trial_index"])
-        except (KeyError, ValueError, TypeError):
-            continue
-        key = trial.participant, trial.step
-        if key in last and index <= last[key]:
-            anew[trial.participant] = None
-        last[key] = index
-    if not anew:
-        return []
-    return [f"trial_index starts anew: {_listed(list(anew))}; taken as parts of one session. {_TELL_APART}"]
-
-
-def _listed(names: Sequence[str]) -> str:
-    """The first few names and how many there are."""
-    shown = ", ".join(repr(name) for name in names[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3:,} more participants"
 
 
 def _by_column(trial: Trial, column: str) -> bool:
@@ -290,6 +254,13 @@ def _about(asked: Sequence[Trial], learned: Sequence[Trial]) -> list[str]:
     if none:
         notes.append(f"{none:,} showings without a press count as not recognised")
     return notes
+
+
+def _rates(annotations: Annotations) -> str:
+    repeat, pressed = annotations.repeat, annotations.pressed
+    of_old, of_new = (float(pressed[rows].mean()) if rows.any() else 0.0 for rows in (repeat, ~repeat))
+    doubt = "" if of_old > of_new or repeat.all() else ": check with --key which key means seen before"
+    return f"recognised: {of_old:.0%} of the old and {of_new:.0%} of the new items{doubt}"
 
 
 def _annotations(trials: Sequence[Trial], said: Sequence[bool], options: ImportOptions) -> Annotations:

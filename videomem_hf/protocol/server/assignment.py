@@ -69,7 +69,7 @@ def read_tallies(connection: Connection) -> tuple[list[int], dict[Horizon, Tally
     columns = np.fromiter(chain.from_iterable(rows), dtype=np.int64).reshape(len(rows), -1).T
     waiting: dict[Horizon, Any] = {"short_term": np.zeros(len(rows), dtype=np.int64), "long_term": columns[7]}
     tallies = {
-        horizon: Tally(*columns[first : first + 3], waiting[horizon])
+        horizon: Tally(columns[first], columns[first + 1], columns[first + 2], waiting[horizon])
         for horizon, first in zip(HORIZONS, (1, 4), strict=True)
     }
     return columns[0].tolist(), tallies
