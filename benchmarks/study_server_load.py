@@ -1,13 +1,16 @@
 """Load on a study's server: many simulated participants at once, over HTTP on this machine's loopback.
 
     PYTHONPATH=. python benchmarks/study_server_load.py CLIPS [--participants 200] [--speed 3] [--showings 60]
-                                                              [--kills N] [--out OUT]
+                                                              [--kills N] [--policy adaptive] [--out OUT]
 
 CLIPS is a folder of at least 60 WebM or MP4 clips, such as `videomem sample` makes. Everyone plays step 1 of a short
 design (60 showings), or of the paper's (--showings 180, of at least 200 clips), at the paper's timing, sped up: at
 --speed 3 a clip lasts at most 2.3 s and the gap is 0.33 s, so that the server has three times the work of as many real
 participants; --speed 1 is the real pace. Everyone loads each clip from the server and identifies it by its content.
 With --kills N the server is killed (SIGKILL) N times at equal intervals and started again after 2 s.
+
+With --policy adaptive the videos are assigned by the responses so far, and all decisions are recomputed at the end:
+`decisions_that_differ` counts those that are not as stored. --database takes a PostgreSQL database.
 
 The time of a response runs from the request to the reply as the participant sees it. At the end every response that the
 server has confirmed is looked up in the export; `lost` counts those that are missing or differ.
@@ -34,7 +37,10 @@ from typing import Any
 import numpy as np
 
 from tests.protocol.play import ClipNames, HttpConnection, Play, SimulatedParticipant
-from videomem_hf.protocol.design import FirstStep, Presentation, SecondStep, StudyDesign
+from videomem_hf.protocol.assignment.log import replay
+from videomem_hf.protocol.design import Assignment, FirstStep, Presentation, SecondStep, StudyDesign
+from videomem_hf.protocol.server.assignment import log_lines
+from videomem_hf.protocol.server.database import Database
 from videomem_hf.protocol.server.settings import StudySettings
 from videomem_hf.protocol.server.study import create_study
 from videomem_hf.protocol.simulate import draw_participants, draw_videos
@@ -67,6 +73,8 @@ def main() -> None:
     parser.add_argument("--speed", type=float, default=3.0)
     parser.add_argument("--showings", type=int, choices=(60, 180), default=60)
     parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--policy", choices=("least_annotated", "adaptive"), default="least_annotated")
+    parser.add_argument("--database", help="URL of an empty database; by default SQLite")
     parser.add_argument("--workers", type=int, default=2, help="processes that the participants are spread over")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -78,6 +86,8 @@ def main() -> None:
         options.out.write_text(text, encoding="utf-8")
     if result["lost"] or result["responses"] != result["responses_expected"]:
         sys.exit("Responses were lost.")
+    if result["decisions_that_differ"]:
+        sys.exit("Decisions cannot be recomputed.")
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -86,9 +96,10 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     pace = replace(paper, window_s=paper.window_s / options.speed, gap_s=paper.gap_s / options.speed)
     settings = StudySettings(joins_per_minute=100_000, requests_per_second=1000)
     design = StudyDesign(STEP1, STEP2, pace) if options.showings == 60 else StudyDesign(presentation=pace)
-    create_study(folder, [options.clips], design=design, settings=settings)
+    design = replace(design, assignment=Assignment(options.policy))
+    study, _ = create_study(folder, [options.clips], design=design, settings=settings)
     port = free_port()
-    server = start_server(folder, port)
+    server = start_server(folder, port, options.database)
     start = time.perf_counter()
     replies, players = start_players(options, folder, port)
     interval_s = design.step1.showings * (pace.window_s + pace.gap_s) / (options.kills + 1)
@@ -97,13 +108,14 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         server.kill()
         server.wait()
         time.sleep(DOWN_S)
-        server = start_server(folder, port)
+        server = start_server(folder, port, options.database)
     times, responses = collect(replies, players, options.participants)
     elapsed_s = time.perf_counter() - start
     usage = server_cpu_s(server.pid)
     server.send_signal(signal.SIGINT)
     server.wait(30)
-    exported = export(folder)
+    exported = export(folder, options.database)
+    decisions = recompute(options.database or study.database_url, design)
     return {
         "machine": MACHINE,
         "command": " ".join(["PYTHONPATH=. python benchmarks/study_server_load.py CLIPS", *arguments(options)]),
@@ -119,6 +131,8 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "begin_ms": spread(times["POST"]),
         "responses_expected": options.participants * design.step1.showings,
         "responses": len(exported),
+        "decisions": len(decisions),
+        "decisions_that_differ": decisions.count(False),
         "lost": sum(exported.get(key) != value for key, value in responses.items()),
     }
 
@@ -192,11 +206,22 @@ def collect(replies: Any, players: list[Any], count: int) -> tuple[dict[str, lis
     return times, {key: (video, None if rt is None else round(rt, 1)) for key, (video, rt) in responses.items()}
 
 
-def export(folder: Path) -> dict[str, tuple[str, float | None]]:
+def recompute(database_url: str, design: StudyDesign) -> list[bool]:
+    """Whether each logged decision is as stored; empty where none is logged."""
+    if not design.assignment.logged:
+        return []
+    database = Database(database_url)
+    with database.read() as connection:
+        found = [decision.as_stored for decision in replay(log_lines(connection, design))]
+    database.close()
+    return found
+
+
+def export(folder: Path, database: str | None) -> dict[str, tuple[str, float | None]]:
     """Video and response time of every stored response, by participant and position."""
     out = folder / "annotations.csv"
     subprocess.run(
-        [sys.executable, "-m", "videomem_hf", "study", "export", str(folder), str(out)],
+        [sys.executable, "-m", "videomem_hf", "study", "export", str(folder), str(out), *at(database)],
         check=True,
         stdout=subprocess.DEVNULL,
     )
@@ -208,9 +233,13 @@ def export(folder: Path) -> dict[str, tuple[str, float | None]]:
     }
 
 
-def start_server(folder: Path, port: int) -> subprocess.Popen[bytes]:
+def at(database: str | None) -> list[str]:
+    return ["--database", database] if database else []
+
+
+def start_server(folder: Path, port: int, database: str | None) -> subprocess.Popen[bytes]:
     """Start the server and wait until it replies."""
-    command = [sys.executable, "-m", "videomem_hf", "study", "serve", str(folder), "--port", str(port)]
+    command = [sys.executable, "-m", "videomem_hf", "study", "serve", str(folder), "--port", str(port), *at(database)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     for _ in range(200):
         try:
@@ -251,6 +280,8 @@ def arguments(options: argparse.Namespace) -> list[str]:
         f"--speed {options.speed:g}",
         *([f"--showings {options.showings}"] if options.showings != 60 else []),
         *([f"--kills {options.kills}"] if options.kills else []),
+        *([f"--policy {options.policy}"] if options.policy != "least_annotated" else []),
+        *(["--database URL"] if options.database else []),
     ]
 
 

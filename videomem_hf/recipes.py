@@ -300,5 +300,5 @@ def _number(value: Any, wanted: Any) -> Any:
         return value
     try:
         return float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return value

@@ -136,13 +136,23 @@ def test_simulate_with_the_clips_of_a_sample(tmp_path: Path) -> None:
     assert "mine," in (other / "truth.csv").read_text()
 
 
-def test_an_adaptive_study_stops_by_itself_and_its_plain_scores_are_not_enough(tmp_path: Path) -> None:
+def test_an_adaptive_study_stops_by_itself_and_has_the_models_scores(tmp_path: Path) -> None:
     design, played = tmp_path / "adaptive.yaml", tmp_path / "played"
     design.write_text("assignment: {policy: adaptive, short_term_reliability: 0.3}\n")
     sizes = ("--videos", 220, "--participants", 400, "--returning", 10)
     assert "the study stopped by itself" in run("study", "simulate", played, *sizes, "--design", design)
     words = (played / "annotations.csv", tmp_path / "scores", "--design", played / "design.yaml")
-    assert "add --model detection" in run("score", *words)
-    assert "add --model detection" not in run("score", *words, "--model", "detection")
-    header = (tmp_path / "scores" / "measurement" / "measurement.csv").read_text().splitlines()[0]
-    assert "short_term_combined,short_term_combined_error" in header
+    assert "plain scores of the least memorable videos are too low" in run("score", *words, "--model", "plain")
+    plain = read_column(tmp_path / "scores" / "scores.csv", "short_term_score")
+    assert "scores: hit rates by the detection model, combined" in run("score", *words)
+    combined = read_column(tmp_path / "scores" / "measurement" / "measurement.csv", "short_term_combined")
+    assert read_column(tmp_path / "scores" / "scores.csv", "short_term_score") == combined != plain
+    release = read_column(tmp_path / "scores" / "release" / "ground-truth.csv", "short-term_memorability")
+    assert [round(float(score), 6) for score in release] == [float(score) for score in combined if score]
+    assert json.loads((tmp_path / "scores" / "summary.json").read_text())["model"] == "detection"
+    assert read_column(tmp_path / "scores" / "measurement" / "measurement.csv", "short_term_combined_error")
+
+
+def read_column(path: Path, name: str) -> list[str]:
+    with path.open(newline="") as file:
+        return [row[name] for row in csv.DictReader(file)]

@@ -99,6 +99,11 @@ DAMAGES = {
         lambda table: [table[line - 2].update(video=name) for line, name in ((11, "n7"), (22, "n007"))] and None,
         r"a\.csv:22: participant 'p2': videos 'n7' and 'n007', which may be the same",
     ),
+    "names in other codes": (
+        lambda table: [table[line - 2].update(video=name) for line, name in ((11, "caf\u00e9"), (22, "cafe\u0301"))]
+        and None,
+        r"a\.csv:22: participant 'p2': videos 'caf\u00e9' and 'cafe\u0301', which may be the same",
+    ),
     "names of people": (
         lambda table: [table[line - 2].update(participant="P1 ") for line in (10, 11, 12)] and None,
         r"a\.csv:10: participant 'P1 ': participants 'p1' and 'P1 ', which may be the same",
@@ -136,6 +141,36 @@ def test_responses_that_are_all_equal_are_made() -> None:
         score_study(replace(played.annotations, rt_ms=rt_ms), played.design)
 
 
+def test_misses_that_are_marked_as_missing_are_found() -> None:
+    played = played_study()
+    table = played.annotations
+    missed = np.flatnonzero(table.repeat & ~table.pressed)
+    assert len(missed) >= 60
+    missing = table.missing.copy()
+    missing[missed[:40]] = 3
+    with pytest.raises(
+        InputError, match=r"as at 40 of [\d,]+ repeats but only 0 of .* accept this with --ignore missing"
+    ):
+        check_annotations(replace(table, missing=missing), played.design)
+    missing[np.flatnonzero(~table.repeat & ~table.pressed)[:40]] = 3
+    assert check_annotations(replace(table, missing=missing), played.design) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"PK\x03\x04", "a.csv: an Excel workbook or another ZIP file; save it as CSV"),
+        ("participant".encode("utf-16"), "a.csv: a text in UTF-16; save"),
+        (b"\x1f\x8b\x08", "a.csv: compressed by gzip"),
+        (b"", "a.csv: an empty file"),
+    ],
+)
+def test_another_kind_of_file_is_named(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(InputError, match=re.escape(message)):
+        read_annotations([tmp_path / "a.csv"])
+
+
 def test_a_press_at_a_clip_that_was_not_shown_is_refused(tmp_path: Path) -> None:
     table = right_table()
     for row in table:
@@ -156,6 +191,11 @@ def test_another_design_is_refused() -> None:
     more = StudyDesign(step1=FirstStep(fillers=100))
     with pytest.raises(InputError, match=r"180 showings in step 1, the most of all, where the design has 220"):
         score_study(played.annotations, more)
+    unfinished = [row for name in "ab" for row in rows_of(name, RIGHT, steps=(1,))[: 6 if name == "a" else 5]]
+    with pytest.raises(
+        InputError, match=r"of 8 showings\)\. Nobody has finished step 1: score again when somebody has"
+    ):
+        score_study(annotations_of(unfinished), TINY)
     shorter = StudyDesign(step1=FirstStep(target_lag_max=90))
     with pytest.raises(InputError, match=r"a target, repeated at lag (9[1-9]|100), where the design has 45 to 90"):
         score_study(played.annotations, shorter)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,10 @@ def test_a_partial_file_keeps_the_papers_other_numbers(tmp_path: Path) -> None:
         ({"step2": {"targets": 61}}, "61 targets, step 1 only 60 fillers"),
         ({"step2": {"delay_min_h": 80}}, "delay_min_h 80.0 is above delay_max_h 72.0"),
         ({"step2": {"delay_min_h": float("nan")}}, "delay_min_h nan"),
+        ({"step2": {"delay_max_h": 1e300}}, "delay_max_h 1e+300; it is in hours, at most 87,660"),
+        ({"step2": {"delay_max_h": 10**400}}, "delay_max_h is too large a number"),
+        ({"step1": {"targets": 10**12}}, "showings for each participant; at most 100,000"),
+        ({"step2": {"fillers": 10**12}}, "showings for each participant; at most 100,000"),
         ({"step2": {"targets_by": "best"}}, "'best'; it is one of random, least_annotated"),
         ({"presentation": {"window_s": 0}}, "window_s 0.0"),
         ({"presentation": {"gap_s": -1}}, "gap_s -1.0"),
@@ -96,7 +101,7 @@ def test_a_partial_file_keeps_the_papers_other_numbers(tmp_path: Path) -> None:
 )
 def test_what_cannot_work_is_refused(tmp_path: Path, content: dict, message: str) -> None:
     (tmp_path / "design").write_text(yaml.safe_dump(content))
-    with pytest.raises(InputError, match=message.replace("(", r"\(")):
+    with pytest.raises(InputError, match=re.escape(message)):
         load_design(tmp_path / "design")
 
 
@@ -122,6 +127,10 @@ def test_candidates_fit_the_collection() -> None:
 
 def test_a_collection_can_be_too_small() -> None:
     StudyDesign().check_collection(200)
+    with pytest.raises(
+        InputError, match=r"Add 197 videos, or let `videomem study plan` write a smaller design, which.* 20"
+    ):
+        StudyDesign().check_collection(3, clips=3)
     with pytest.raises(InputError, match="Add 1 videos"):
         StudyDesign().check_collection(199)
 

@@ -1,5 +1,6 @@
 """Plans: designs for few clips, numbers of participants against a closed form, and the preview of a design."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,11 @@ from typer.testing import CliRunner
 from tests.protocol.play import ClipNames, Play
 from tests.protocol.served import SHORT, Attentive, ClientConnection, Clock
 from videomem_hf.cli import app
+from videomem_hf.protocol import plan as planning
+from videomem_hf.protocol import plan_adaptive
 from videomem_hf.protocol.design import StudyDesign, design_names, load_design
 from videomem_hf.protocol.plan import annotations_for_reliability, plan_design, plan_for_budget, plan_study
+from videomem_hf.protocol.plan_adaptive import adaptive_design
 from videomem_hf.protocol.schedule import draw_step1
 from videomem_hf.protocol.server.app import create_app
 from videomem_hf.protocol.server.clips import compare_lengths
@@ -73,6 +77,8 @@ def test_the_command_writes_a_design_that_works(tmp_path) -> None:
     command = ["study", "plan", "--videos", "30", "--precision", "0.08", "--pay", "10EUR/h", "--out", str(out)]
     result = CliRunner().invoke(app, [*command, "--clip-seconds", "3"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
+    with pytest.raises(InputError, match="exists; name another file with --out, or replace it with --force"):
+        CliRunner().invoke(app, command, catch_exceptions=False)
     assert load_design(out).presentation.window_s == 3
     assert load_design(out).videos_needed <= 28
     assert "recruit" in result.output
@@ -84,6 +90,29 @@ def test_the_command_writes_a_design_that_works(tmp_path) -> None:
     ):
         with pytest.raises(InputError, match=message):
             CliRunner().invoke(app, ["study", "plan", "--videos", "30", *wrong], catch_exceptions=False)
+
+
+def test_adaptive_assignment_has_more_targets_in_the_same_minutes(tmp_path, monkeypatch) -> None:
+    design = adaptive_design(StudyDesign())
+    assert (design.step1.targets, design.step1.fillers) == (50, 40)
+    assert design.step1.showings == StudyDesign().step1.showings
+    assert design.assignment.policy == "adaptive"
+    monkeypatch.setattr(plan_adaptive, "_MOST_STUDIES", 2)
+    monkeypatch.setattr(plan_adaptive, "_SIMULATED_PARTICIPANTS", 100)
+    monkeypatch.setattr(planning, "_SIMULATED_PARTICIPANTS", 100)
+    out = tmp_path / "design.yaml"
+    command = ["study", "plan", "--videos", "30", "--precision", "0.12", "--policy", "adaptive", "--out", str(out)]
+    text = CliRunner().invoke(app, command, catch_exceptions=False).output
+    written = load_design(out)
+    assert written == adaptive_design(plan_design(30))
+    assert f"{written.step1.targets} targets and {written.step1.fillers} fillers in step 1 in place of" in text
+    share = re.search(r"participants: (?:at most )?(\d+)% of those of the paper's rule \(([\d,]+) and", text)
+    recruited = re.search(r"step 1: .*recruit ([\d,]+) participants", text)
+    assert share
+    assert recruited
+    assert 50 <= int(share[1]) <= 100
+    number, paper = (int(each.replace(",", "")) for each in (recruited[1], share[2]))
+    assert number == pytest.approx(int(share[1]) / 100 * paper, abs=0.006 * paper + 1)
 
 
 def test_every_name_of_a_design_is_documented() -> None:

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.protocol.studies import RIGHT, TINY, annotations_of, rows_of
+from tests.protocol.studies import RIGHT, TINY, annotations_of, played_study, rows_of
 from videomem_hf.protocol.design import Controls, SecondStep, StudyDesign
 from videomem_hf.protocol.screening import Screening, screen
 
@@ -124,3 +124,18 @@ def test_the_rates_of_a_report_are_of_their_own_showings() -> None:
     assert (step.recognition[0], step.vigilance_hits[0], step.false_alarms[0]) == (0.5, 1.0, 0.2)
     assert step.took_part.tolist() == [True, True]
     assert step.reasons(1) == ["1 of 8 showings"]
+
+
+def test_people_who_all_guess_are_found() -> None:
+    """Presses that are exchanged at random within each person: nobody tells old from new."""
+    table, generator = played_study().annotations, np.random.default_rng(1)
+    loose = Controls(0.0, 1.0, 1.0, 0.0, False)
+    design = dataclasses.replace(played_study().design, controls=loose)
+    assert screen(table, design).step1.guessing is None
+    order = np.lexsort((generator.random(len(table)), table.step, table.participant))
+    place = np.lexsort((np.arange(len(table)), table.step, table.participant))
+    pressed = table.pressed.copy()
+    pressed[place] = table.pressed[order]
+    for step in screen(dataclasses.replace(table, pressed=pressed), design).steps():
+        assert step.guessing is not None
+        assert step.guessing[0] == pytest.approx(step.guessing[1], abs=0.03)

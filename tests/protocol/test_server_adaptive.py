@@ -155,8 +155,10 @@ def test_those_who_leave_or_withdraw_free_their_videos(study):
         assert name not in "".join(lines)
 
 
-def test_participants_at_once_get_videos_one_after_another(study):
-    with served(*study) as game:
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_participants_at_once_get_videos_one_after_another(kind, request, study):
+    url = request.getfixturevalue("postgres_url") if kind == "postgresql" else None
+    with served(*study, url=url) as game:
         plays = [game.play(Remembers()) for _ in range(8)]
         threads = [threading.Thread(target=play.step, args=(1,), kwargs={"until": 2}) for play in plays]
         for thread in threads:
@@ -166,7 +168,34 @@ def test_participants_at_once_get_videos_one_after_another(study):
         with game.database.read() as connection:
             _, tallies = read_tallies(connection)
         assert tallies["short_term"].counts.tolist() == [2] * 12
+        waiting = tallies["long_term"].waiting  # 8 participants with 4 fillers, of 12 videos
+        assert sorted(waiting.tolist()) == [2] * 4 + [3] * 8
         assert len(decisions(game.database)[0]) == 8
+
+
+def test_who_leaves_or_returns_waits_no_more(study):
+    """Long-term counts to come are those of people who may still return."""
+    with served(*study) as game:
+        gone, kept, deleted = (game.play(Remembers()) for _ in range(3))
+        gone.step(1, until=5)
+        kept.step(1)
+        deleted.step(1)
+
+        def waiting():
+            with game.database.read() as connection:
+                return read_tallies(connection)[1]["long_term"].waiting.sum()
+
+        assert waiting() == 3 * 4
+        with game.database.write() as connection:
+            delete_participant(connection, deleted.me()["participant"])
+        assert waiting() == 2 * 4
+        game.clock.ms += 25 * HOUR_MS
+        kept.step(2)  # closes the step that was left
+        assert waiting() == 0
+        with game.database.write() as connection:
+            delete_participant(connection, kept.me()["participant"])
+        assert waiting() == 0
+        decisions(game.database)
 
 
 def test_a_killed_server_goes_on_with_the_same_decisions(clips, tmp_path):

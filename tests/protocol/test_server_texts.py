@@ -11,8 +11,13 @@ from tests.protocol.served import make_study, served
 from tests.protocol.test_server_study import videomem
 from videomem_hf.protocol.server import texts as module
 from videomem_hf.protocol.server.settings import Question, StudySettings, save_settings
-from videomem_hf.protocol.server.study import open_study
-from videomem_hf.protocol.server.texts import choose_language, language_name, load_texts, text_problems
+from videomem_hf.protocol.server.texts import (
+    choose_language,
+    language_name,
+    load_texts,
+    own_catalogue,
+    text_problems,
+)
 from videomem_hf.schema import InputError
 
 SERVER = Path(module.__file__).parent
@@ -153,9 +158,26 @@ def test_a_language_of_ones_own_falls_back_to_english(clips, tmp_path):
     said = "\n".join(text_problems(study.folder, settings))
     assert f"it: {len(catalogue('en')) - 2} texts are missing and shown in English, such as title" in said
     assert "it: resume.text has the unknown value {visti}" in said
-    path.write_text("rubbish")
-    with pytest.raises(InputError, match=r"it\.po: no catalogue of texts"):
-        load_texts(open_study(study.folder).folder, settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rubbish", "de.po:1: 'rubbish' is no line of a catalogue"),
+        ('msgid "title"\nmsgstr "Hallo\n', "de.po:2: 'msgstr \"Hallo' is no line"),
+        ('msgid "title"\nmsgstr ""\n"eins "\nzwei"\n', "de.po:4: 'zwei\"' is no line"),
+        ('msgid "title"\nmsgstr "ein "Wort""\n', "de.po:2: "),
+        ('msgid "title"\nmsgstr “Hallo”\n', "de.po:2: "),
+        ('msgid "title"\nmsgstr "1"\nmsgid "title"\nmsgstr "2"\n', 'de.po:3: "title" is in line 1 too'),
+        ('msgid "title"\nmsgstr "H\xe4"\n'.encode("latin-1"), "de.po: cannot be read"),
+    ],
+)
+def test_a_damaged_catalogue_is_an_error_with_its_line(text, message, tmp_path):
+    path = own_catalogue(tmp_path, "de")
+    path.parent.mkdir()
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError, match=re.escape(message)):
+        load_texts(tmp_path, StudySettings(languages=("de",)))
 
 
 def test_own_texts_go_before_the_settings_and_the_check_says_what_is_in_one_language_only(clips, tmp_path):

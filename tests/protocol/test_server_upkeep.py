@@ -13,6 +13,7 @@ from tests.protocol.play import GameOver
 from tests.protocol.served import Attentive, ClientConnection, make_study, served
 from videomem_hf.protocol.server.backup import back_up
 from videomem_hf.protocol.server.export import annotation_lines
+from videomem_hf.protocol.server.pause import pause_message, set_pause
 from videomem_hf.protocol.server.report import study_report
 from videomem_hf.protocol.server.settings import StudySettings
 from videomem_hf.protocol.server.study import open_study
@@ -102,6 +103,14 @@ def test_a_pause_keeps_people_out_and_lets_players_go_on(any_game):
     any_game.admin("POST", "/admin/pause", json={"message": None})
     assert ready.me()["stage"] == "ready"
     ready.step(1)
+
+
+def test_a_message_that_is_too_long_is_refused(game):
+    said = "The message has 1,203 characters; shorten it to 1,000"
+    with pytest.raises(InputError, match=said), game.database.write() as connection:
+        set_pause(connection, "x" * 1203)
+    with game.database.read() as connection:
+        assert pause_message(connection) is None
 
 
 def test_the_report_says_where_people_left_and_what_it_cost(clips, tmp_path):

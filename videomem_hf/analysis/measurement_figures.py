@@ -142,9 +142,9 @@ def steps_figure(measured: "Mapping[Horizon, Measurement]", agreements: "Mapping
         alpha = float(np.clip(300 / max(known.sum(), 1), 0.12, 0.7))
         axes.scatter(x[known], y[known], s=6, color=BOTH_COLOUR, alpha=alpha, edgecolors="none", rasterized=True)
         known_to_agree = np.isfinite(found.disattenuated)
-        without = f"{found.disattenuated:.2f}\n({found.interval.low:.2f} to {found.interval.high:.2f})"
-        title = f"{_NAMES[name]}: r {found.observed:.2f}, without noise "
-        title += without if known_to_agree else "unknown:\nhalves do not agree"
+        without = f"{found.disattenuated:.2f}\n(95 %: {found.interval.low:.2f} to {found.interval.high:.2f})"
+        title = f"{_NAMES[name]}: r {found.observed:.2f}\nwithout noise "
+        title += without if known_to_agree else "unknown\n(halves do not agree)"
         style_axes(axes, title.replace("-", "\N{MINUS SIGN}"), "step 1", "step 2" if axes is panels[0] else "")
         axes.title.set_fontsize(TICK_PT)
     return figure

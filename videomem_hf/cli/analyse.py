@@ -47,14 +47,14 @@ def analyse(
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the splits.")] = 0,
     ignore: Ignore = None,
     lag_correction: LagCorrection = "significant",
-    model: ScoreModel = "plain",
+    model: ScoreModel = None,
 ) -> None:
     """Analyse a study: consistency, retention and response times beside the paper's values, and the paper's Figures 3
     to 6.
 
     Writes OUT/report.md (a table with definitions), OUT/analysis.json (the same with the figures' data), and each
     figure as PNG (300 dpi), PDF and SVG. With --model detection also figures of the measurement: reliability, videos,
-    participants, lags, and both steps; OUT/measurement.json has their data.
+    participants, lags, and both steps; OUT/measurement.json has their data. Adaptive studies have these by default.
 
     Example: [bold]videomem analyse annotations.csv analysis/[/bold]
     """
@@ -74,7 +74,10 @@ def analyse(
     out.mkdir(parents=True, exist_ok=True)
     figures = _figures(analysis)
     captions = CAPTIONS
-    if model == "detection":
+    adaptive = scores.design.assignment.policy == "adaptive"
+    if adaptive:
+        typer.echo("adaptive assignment: the paper's figures are of plain scores, which are biased")
+    if model == "detection" or (adaptive and model is None):
         more, content_of_model, notes = measure_and_draw(table, scores, splits, seed)
         figures |= more
         captions = CAPTIONS | MEASUREMENT_CAPTIONS

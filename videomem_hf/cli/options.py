@@ -135,10 +135,11 @@ LagCorrection = Annotated[
     typer.Option(help="When short-term scores are corrected for the lag; significant: if its slope differs from 0."),
 ]
 ScoreModel = Annotated[
-    Literal["plain", "detection"],
+    Literal["plain", "detection"] | None,
     typer.Option(
         help="plain: the paper's scores. detection: also d', criterion, rates of hits and of false alarms, each with "
-        "its error and reliability, in OUT/measurement."
+        "its error and reliability, in OUT/measurement. (default: plain; detection where assignment was adaptive)",
+        show_default=False,
     ),
 ]
 OutFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or of an earlier run.")]

@@ -16,12 +16,16 @@ from videomem_hf.cli.options import (
     quote,
     say_next,
 )
-from videomem_hf.schema import HORIZON_NAMES, HORIZONS
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
 from videomem_hf.system import quantity
 
 if TYPE_CHECKING:
     from videomem_hf.protocol.annotations import Annotations
+    from videomem_hf.protocol.detection.measure import Measurement
     from videomem_hf.protocol.scoring import StudyScores
+
+_DEFAULT_MODEL = {False: "plain", True: "detection"}
+"""By whether assignment was adaptive: plain scores are then biased."""
 
 
 def score(
@@ -33,34 +37,48 @@ def score(
     ] = None,
     ignore: Ignore = None,
     lag_correction: LagCorrection = "significant",
-    model: ScoreModel = "plain",
+    model: ScoreModel = None,
 ) -> None:
     """Turn annotations into scores: screen participants, score videos, and write a data set to OUT/release.
 
     Also writes scores.csv (raw scores, standard errors, response times), screening.csv (rates and failed controls of
     every participant) and summary.json. The table must fit the design: what does not is an error that names line and
-    participant, and the name for --ignore.
+    participant, and the name for --ignore. Where assignment was adaptive, the scores are those of the detection model.
 
     Example: [bold]videomem score annotations.csv scores/ --clips clips/[/bold]
     """
     from videomem_hf.protocol.design import load_design
+    from videomem_hf.protocol.detection.combined import combine
+    from videomem_hf.protocol.detection.tables import model_scores
     from videomem_hf.protocol.mediaeval_tables import score_tables
     from videomem_hf.protocol.score_files import write_scores
     from videomem_hf.protocol.scoring import summary
 
     plan = None if design is None else load_design(design)
     table, scores = score_tables(annotations, plan, ignore=ignore or (), lag_correction=lag_correction)
+    adaptive = scores.design.assignment.policy == "adaptive"
+    measured = None if (model or _DEFAULT_MODEL[adaptive]) == "plain" else _measure(table, scores)
+    if adaptive and measured is not None:
+        scores = model_scores(scores, combine(measured, scores.annotations))
+    for step in scores.screening.steps():
+        if rates := step.guessing:
+            typer.echo(
+                f"step {step.step}: participants press at {rates[1]:.0%} of the repeats and {rates[0]:.0%} of the new "
+                "videos, as if all guessed, so the scores say little; check which key means 'seen before', and give "
+                "the design controls that leave out who guesses",
+                err=True,
+            )
     release = write_scores(scores, out, clips)
     _print(summary(scores))
-    if model == "detection":
-        _measure(table, scores, out)
-    elif scores.design.assignment.policy == "adaptive":
-        typer.echo("adaptive assignment: plain scores of the least memorable videos are too low; add --model detection")
+    if measured is not None:
+        _write_measurement(table, scores, measured, out)
+    elif adaptive:
+        typer.echo("adaptive assignment: plain scores of the least memorable videos are too low; leave --model out")
     say_next(
         f"videomem analyse {' '.join(map(quote, annotations))} {quote(out / 'analysis')}"
         + (f" --design {quote(design)}" if design else "")
         + "".join(f" --ignore {name}" for name in ignore or ())
-        + (f" --model {model}" if model != "plain" else ""),
+        + (f" --model {model}" if model else ""),
         f"videomem train --recipe frame_attention --data {quote(release)} --output {quote(out / 'run')}"
         if clips
         else f"videomem describe {quote(release)}",
@@ -68,17 +86,27 @@ def score(
     )
 
 
-def _measure(table: "Annotations", scores: "StudyScores", out: Path) -> None:
-    """Fit the detection model, write its measures, and print what they are worth."""
+def _measure(table: "Annotations", scores: "StudyScores") -> "dict[Horizon, Measurement]":
+    """Fit the detection model."""
+    from tqdm import tqdm
+
+    from videomem_hf.protocol.detection.measure import measure_study
+
+    with tqdm(desc="detection model", unit="iteration") as bar:
+        return measure_study(table, scores.screening, scores.design, progress=bar.update)
+
+
+def _write_measurement(
+    table: "Annotations", scores: "StudyScores", measured: "dict[Horizon, Measurement]", out: Path
+) -> None:
+    """Write the measures of the detection model, and print what they are worth."""
     from tqdm import tqdm
 
     from videomem_hf.protocol.detection.combined import combine
-    from videomem_hf.protocol.detection.measure import REPORTED, measure_study
+    from videomem_hf.protocol.detection.measure import REPORTED
     from videomem_hf.protocol.detection.reliability import SPLITS, reliabilities
     from videomem_hf.protocol.detection.tables import write_measurement
 
-    with tqdm(desc="detection model", unit="iteration") as bar:
-        measured = measure_study(table, scores.screening, scores.design, progress=bar.update)
     with tqdm(total=SPLITS * len(measured), desc="split halves", unit="split") as bar:
         found = {horizon: reliabilities(part, progress=bar.update) for horizon, part in measured.items()}
     combined = combine(measured, scores.annotations)
@@ -124,7 +152,13 @@ def _print(content: dict[str, Any]) -> None:
                 else ""
             )
         )
-    if correction := content.get("lag_correction"):
+    if content["model"] == "detection":
+        typer.echo(
+            "scores: hit rates by the detection model, combined from all responses, since plain scores of adaptively "
+            "assigned videos are biased (raw has these; --model plain makes them the scores); compare the two steps by "
+            "hit_rate in measurement.csv"
+        )
+    elif correction := content.get("lag_correction"):
         done = f"corrected to lag {correction['to_lag']}" if correction["applied"] else "not corrected"
         typer.echo(
             f"lag correction: hit rates change by {correction['slope_per_video']:+.6f} with each video between the two "

@@ -309,7 +309,7 @@ def pause(
     Examples: [bold]videomem study pause mystudy "Back on Monday"[/bold],
     [bold]videomem study pause mystudy --resume[/bold]
     """
-    from videomem_hf.protocol.server.game import set_pause
+    from videomem_hf.protocol.server.pause import set_pause
 
     _, connections = open_database(folder, database)
     with connections.write() as connection:

@@ -3,17 +3,20 @@
 import math
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from videomem_hf.cli.options import quote, require_study_extra, say_next
-from videomem_hf.schema import HORIZON_NAMES, HORIZONS, InputError
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, InputError
 
 if TYPE_CHECKING:
     from videomem_hf.protocol.plan import Plan
+    from videomem_hf.protocol.plan_adaptive import AdaptivePlan
 
 _MONEY = re.compile(r"(\d+(?:\.\d+)?) *([A-Za-z]{3}|[€$£])?(/h)?")
+_RELIABILITY = 0.7
+"""Wanted by default."""
 _SIGNS = {"€": "EUR", "$": "USD", "£": "GBP"}
 
 Pilot = Annotated[
@@ -41,11 +44,17 @@ def plan(
     clip_seconds: Annotated[float, typer.Option(help="Length of your clips, which the response window gets.")] = 7.0,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the simulation.")] = 0,
     pilot: Pilot = None,
+    policy: Annotated[
+        Literal["least_annotated", "adaptive"],
+        typer.Option(help="How videos are assigned: by the paper's rule, or adaptively, with fewer participants."),
+    ] = "least_annotated",
+    force: Annotated[bool, typer.Option("--force", help="Replace the design in FILE, if there is one.")] = False,
 ) -> None:
     """Plan a study: a design for your number of clips by the paper's rules, participants, minutes, cost, and what to
     expect of the scores.
 
-    Give one of --reliability, --precision and --budget. Figures come in closed form and from simulated studies.
+    Give one of --reliability, --precision and --budget. Figures come in closed form and from simulated studies. With
+    --policy adaptive the design has more targets in the same minutes, and as few participants as give the same scores.
 
     Examples: [bold]videomem study plan --videos 60 --reliability .7[/bold],
     [bold]videomem study plan --videos 60 --budget 900EUR --pay 12EUR/h[/bold]
@@ -54,35 +63,48 @@ def plan(
 
     from videomem_hf.protocol import plan as planning
     from videomem_hf.protocol.design import save_design
+    from videomem_hf.protocol.plan_adaptive import plan_adaptive
 
     if sum(given is not None for given in (reliability, precision, budget)) > 1:
         raise InputError("--reliability, --precision and --budget; give one of them.")
+    if out.exists() and not force:
+        raise InputError(f"{out} exists; name another file with --out, or replace it with --force.")
     per_hour, currency = _money("--pay", pay)
-    design = planning.with_window(planning.plan_design(videos), clip_seconds)
+    currency = currency or (_money("--budget", budget)[1] if budget else "")
+    wanted = _wanted(reliability, precision)
+    hours = None if budget is None else _hours(budget, pay)
     with tqdm(desc="simulated participants", unit="participant") as bar:
-        if budget is not None:
-            money, other = _money("--budget", budget)
-            if currency and other and currency != other:
-                raise InputError(f"--budget {budget} and --pay {pay}; give both in the same currency.")
-            currency = currency or other
-            found = planning.plan_for_budget(
-                videos, money / per_hour, design=design, return_rate=return_rate, seed=seed, progress=bar.update
-            )
+        given: dict[str, Any] = {"return_rate": return_rate, "seed": seed, "progress": bar.update}
+        given["design"] = planning.with_window(planning.plan_design(videos), clip_seconds)
+        if hours is None:
+            paper = planning.plan_study(videos, wanted, **given)
         else:
-            wanted = {
-                horizon: planning.annotations_for_reliability(horizon, 0.7 if reliability is None else reliability)
-                if precision is None
-                else planning.annotations_for_precision(horizon, precision)
-                for horizon in HORIZONS
-            }
-            found = planning.plan_study(
-                videos, wanted, design=design, return_rate=return_rate, seed=seed, progress=bar.update
-            )
+            paper = planning.plan_for_budget(videos, hours, **given)
+        adaptive = plan_adaptive(paper, seed, bar.update) if policy == "adaptive" else None
+    found = paper if adaptive is None else adaptive.plan
     save_design(found.design, out)
-    _print(found, per_hour, currency)
-    _print_measures(found, 0.7 if reliability is None else reliability, pilot)
+    _print(paper, adaptive, per_hour, currency)
+    _print_measures(found, _RELIABILITY if reliability is None else reliability, pilot)
     typer.echo(f"{out}: written")
     say_next(f"videomem study preview {quote(out)}", f"videomem study init mystudy CLIPS... --design {quote(out)}")
+
+
+def _wanted(reliability: float | None, precision: float | None) -> dict[Horizon, float]:
+    """Annotations per video of each horizon."""
+    from videomem_hf.protocol.plan import annotations_for_precision, annotations_for_reliability
+
+    if precision is not None:
+        return {horizon: annotations_for_precision(horizon, precision) for horizon in HORIZONS}
+    value = _RELIABILITY if reliability is None else reliability
+    return {horizon: annotations_for_reliability(horizon, value) for horizon in HORIZONS}
+
+
+def _hours(budget: str, pay: str) -> float:
+    """The paid hours of a budget."""
+    (per_hour, currency), (money, other) = _money("--pay", pay), _money("--budget", budget)
+    if currency and other and currency != other:
+        raise InputError(f"--budget {budget} and --pay {pay}; give both in the same currency.")
+    return money / per_hour
 
 
 def _money(option: str, text: str) -> tuple[float, str]:
@@ -94,7 +116,16 @@ def _money(option: str, text: str) -> tuple[float, str]:
     return float(match[1]), _SIGNS.get(currency, currency)
 
 
-def _print(found: "Plan", per_hour: float, currency: str) -> None:
+def _print(paper: "Plan", adaptive: "AdaptivePlan | None", per_hour: float, currency: str) -> None:
+    if adaptive is None:
+        _print_cost(paper, per_hour, currency)
+        _print_scores(paper)
+    else:
+        _print_cost(adaptive.plan, per_hour, currency)
+        _print_adaptive(paper, adaptive, per_hour, currency)
+
+
+def _print_cost(found: "Plan", per_hour: float, currency: str) -> None:
     for number, step in ((1, found.design.step1), (2, found.design.step2)):
         expected = found.expected[HORIZONS[number - 1]]
         typer.echo(
@@ -102,7 +133,14 @@ def _print(found: "Plan", per_hour: float, currency: str) -> None:
             f"{found.minutes[number - 1]:.0f} minutes; recruit "
             f"{found.invited[number - 1]:,} participants, of whom {expected.participants:,} pass the controls"
         )
-    typer.echo(f"cost: {found.cost(per_hour):,.0f} {currency}".rstrip() + f" at {per_hour:g} per hour, without fees")
+    typer.echo(f"cost: {_cost(found, per_hour, currency)} at {per_hour:g} per hour, without fees")
+
+
+def _cost(found: "Plan", per_hour: float, currency: str) -> str:
+    return f"{found.cost(per_hour):,.0f} {currency}".rstrip()
+
+
+def _print_scores(found: "Plan") -> None:
     for horizon in HORIZONS:
         part = found.expected[horizon]
         agreement = "-" if math.isnan(part.consistency) else f"{part.consistency:.2f}"
@@ -110,6 +148,35 @@ def _print(found: "Plan", per_hour: float, currency: str) -> None:
             f"{HORIZON_NAMES[horizon]}: {part.annotations:.0f} annotations per video; standard error of a score "
             f"{part.error[0]:.3f} (simulated {part.error[1]:.3f}), reliability {part.reliability[0]:.2f} (simulated "
             f"{part.reliability[1]:.2f}), consistency with another such study {agreement}"
+        )
+
+
+def _print_adaptive(paper: "Plan", found: "AdaptivePlan", per_hour: float, currency: str) -> None:
+    """What the design changes and why, and how the share of the participants was found."""
+    from videomem_hf.protocol.plan_adaptive import SHARES
+
+    first, before = found.plan.design.step1, paper.design.step1
+    if first.targets > before.targets:
+        typer.echo(
+            f"design: {first.targets} targets and {first.fillers} fillers in step 1 in place of {before.targets} and "
+            f"{before.fillers}, in {first.showings} showings ({before.showings}) and at the same lags: adaptive "
+            f"assignment chooses the fillers, so that {found.plan.design.step2.targets} targets of step 2 need none to "
+            f"spare, and each participant gives {first.targets / before.targets - 1:.0%} more short-term annotations"
+        )
+    at_least = found.share <= SHARES[0]
+    typer.echo(
+        f"participants: {'at most ' if at_least else ''}{found.share:.0%} of those of the paper's rule "
+        f"({paper.invited[0]:,} and {paper.invited[1]:,}, {_cost(paper, per_hour, currency)}), in simulated studies "
+        "scored by the combined score, which has the same rank correlation with the truth:"
+    )
+    for horizon in HORIZONS:
+        values = ", ".join(
+            f"{value:.2f} with {share:.0%}" for share, value in zip(SHARES, found.adaptive[horizon], strict=False)
+        )
+        part = found.plan.expected[horizon]
+        typer.echo(
+            f"{HORIZON_NAMES[horizon]}: {part.annotations:.0f} annotations per video; the paper's rule and score "
+            f"{found.paper[horizon]:.2f}; adaptive and combined {values}"
         )
 
 

@@ -30,6 +30,15 @@ _TYPES: Final = {
     "time": pa.timestamp("us", "UTC"),
     "missing": pa.dictionary(pa.int32(), pa.string()),
 }
+_OTHER_FILES: Final = {
+    b"PK": "an Excel workbook or another ZIP file",
+    b"\x1f\x8b": "compressed by gzip",
+    b"\xff\xfe": "a text in UTF-16",
+    b"\xfe\xff": "a text in UTF-16",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"PAR1": "a Parquet file",
+}
+"""By their first bytes."""
 _LOOK_BYTES: Final = 1 << 20
 """How much of a table with semicolons is searched for a decimal comma."""
 _LONGEST_RT_MS: Final = 600_000
@@ -90,7 +99,19 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
+def _check_text(path: Path) -> None:
+    """Say what a file is that holds no text in UTF-8, as far as its first bytes tell."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    for sign, kind in _OTHER_FILES.items():
+        if start.startswith(sign):
+            raise InputError(f"{path}: {kind}; save it as CSV in UTF-8.")
+    if not start.strip():
+        raise InputError(f"{path}: an empty file; give the table of annotations.")
+
+
 def _header(path: Path) -> list[str]:
+    _check_text(path)
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         line = file.readline(10_000)
     return _column_names(next(csv.reader([line.rstrip("\r\n")], delimiter=_delimiter(path)), []))
@@ -239,7 +260,10 @@ def _first_bad_cell(path: Path, otherwise: str) -> InputError:
                 if name not in _CELLS:
                     continue
                 form, allowed = _CELLS[name]
-                cell = cell.replace(",", ".") if comma and name == "rt_ms" else cell
+                if comma and name == "rt_ms":
+                    if "." in cell:
+                        return InputError(f"{path}:{line}: '{cell[:60]}' in column rt_ms, where others have a comma.")
+                    cell = cell.replace(",", ".")
                 fits = re.fullmatch(form, cell, re.ASCII | re.DOTALL)
                 if not fits or (name == "rt_ms" and cell and not 0 < float(cell) <= _LONGEST_RT_MS):
                     return InputError(f"{path}:{line}: '{cell[:60]}' in column {name} is not {allowed}.")

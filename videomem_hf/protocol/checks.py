@@ -5,6 +5,7 @@ design; what one accepts all the same is named in its argument `ignore` (`videom
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
@@ -105,7 +106,10 @@ def _duplicate_position(annotations: Annotations) -> tuple[int, str] | None:
 
 
 def _showings(annotations: Annotations, design: StudyDesign) -> list[Found]:
-    """More showings than the design has; or nobody has all of them."""
+    """More showings than the design has; or the most of all are fewer, and several people have just these.
+
+    If only one has, people may have left at different showings before anybody finished.
+    """
     found: list[Found] = []
     for step, wanted in ((1, design.step1.showings), (2, design.step2.showings)):
         here = annotations.step == step
@@ -113,7 +117,8 @@ def _showings(annotations: Annotations, design: StudyDesign) -> list[Found]:
         if not counts.any():
             continue
         many = counts > wanted
-        who = many if many.any() else counts == counts.max() if counts.max() < wanted else many
+        most = counts == counts.max()
+        who = many if many.any() or counts.max() >= wanted or most.sum() < 2 else most
         first = np.flatnonzero(here & who[np.minimum(annotations.participant, len(who) - 1)])
 
         def text(row: int, step: int = step, wanted: int = wanted, counts: Any = counts) -> str:
@@ -238,7 +243,7 @@ def _step2_fillers(annotations: Annotations, _design: StudyDesign) -> list[Found
 
 
 def _names(annotations: Annotations, _design: StudyDesign) -> list[Found]:
-    """Names that differ only in case, in spaces, in zeros before a number or in a suffix, and so may mean the same."""
+    """Names that may be the same: they differ in case, spaces, codes of a letter, zeros or a suffix alone."""
     found: list[Found] = []
     for kind, names, column in (
         ("participants", annotations.participants, annotations.participant),
@@ -247,7 +252,8 @@ def _names(annotations: Annotations, _design: StudyDesign) -> list[Found]:
         first: dict[str, str] = {}
         twice: dict[int, str] = {}
         for index, name in enumerate(names):
-            plain = re.sub(r"(?<!\d)0+(?=\d)", "", " ".join(name.split()).casefold())
+            visible = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
+            plain = re.sub(r"(?<!\d)0+(?=\d)", "", " ".join(visible.split()).casefold())
             stem, dot, suffix = plain.rpartition(".")
             plain = stem if kind == "videos" and dot and f".{suffix}" in VIDEO_SUFFIXES else plain
             if first.setdefault(plain, name) != name:
@@ -260,13 +266,35 @@ def _names(annotations: Annotations, _design: StudyDesign) -> list[Found]:
     return found
 
 
+def _missing(annotations: Annotations, _design: StudyDesign) -> list[Found]:
+    """Responses that are missing at repeats far more often than at first showings, as if misses were taken out."""
+    missing, repeat = annotations.missing > 0, annotations.repeat
+    of_repeats, of_first = (int((missing & rows).sum()) for rows in (repeat, ~repeat))
+    share = of_first / max(int((~repeat).sum()), 1)
+    rows = np.flatnonzero(missing & repeat)
+    if of_repeats < _FEWEST_MISSING or of_repeats <= _MISSING_RATIO * share * int(repeat.sum()):
+        return []
+
+    def text(row: int) -> str:
+        return (
+            f"a missing response, as at {of_repeats:,} of {int(repeat.sum()):,} repeats but only {of_first:,} of "
+            f"{int((~repeat).sum()):,} first showings, as if misses were taken for missing"
+        )
+
+    return [(rows, text)]
+
+
+_FEWEST_MISSING: Final = 20
+_MISSING_RATIO: Final = 3.0
 _GIVE_DESIGN: Final = "give the study's design with --design"
 _EXPORT_AGAIN: Final = "correct the row or take the export again"
-_OF_ANY_DESIGN: Final = frozenset({"names"})
+_OF_ANY_DESIGN: Final = frozenset({"names", "copies"})
 """Checks of tables that need not have the design's numbers, see `Controls.design_numbers`."""
 CHECKS: Final = {
     "names": Check(
-        "no two names differ only in case, spaces, zeros before a number or a suffix", _names, "give both the same name"
+        "no two names differ only in case, spaces, codes of a letter, zeros before a number or a suffix",
+        _names,
+        "give both the same name",
     ),
     "copies": Check("no participant is a copy of another", find_copies, "remove one of the two"),
     "positions": Check("positions follow each other from 1", _positions, _EXPORT_AGAIN),
@@ -278,7 +306,8 @@ CHECKS: Final = {
         find_response_times,
         _EXPORT_AGAIN,
     ),
-    "showings": Check("nobody has more showings than the design, and somebody has all", _showings, _GIVE_DESIGN),
+    "missing": Check("responses are missing at repeats as at first showings", _missing, _EXPORT_AGAIN),
+    "showings": Check("nobody has more showings than the design, nor several the same fewer", _showings, _GIVE_DESIGN),
     "roles": Check("numbers of targets, vigilance fillers, fillers and repeats as in the design", _roles, _GIVE_DESIGN),
     "lags": Check("lags within the design's ranges", _lags, _GIVE_DESIGN),
     "step2_targets": Check("targets of step 2 were fillers of the participant's step 1", _step2_targets, _EXPORT_AGAIN),

@@ -12,10 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from videomem_hf.recipes import build, read_yaml
 from videomem_hf.schema import Horizon, InputError
+
+FEWEST_CLIPS: Final = 20
+"""Of which `videomem study plan` makes a game, those of the instructions included."""
+_MOST_SHOWINGS: Final = 100_000
+_LONGEST_DELAY_H: Final = 87_660.0
+_LARGEST: Final = 10**15
 
 
 def _with_source(value: Any, source: str) -> Any:
@@ -62,6 +68,7 @@ class FirstStep:
         check_types(self)
         check_at_least(self, 1, "targets")
         check_at_least(self, 0, "vigilance_fillers", "fillers")
+        _check_showings(1, self.showings)
         check_at_least(self, 1, "target_lag_min", "vigilance_lag_min")
         for kind, count in (("target", self.targets), ("vigilance", self.vigilance_fillers)):
             shortest, longest = getattr(self, f"{kind}_lag_min"), getattr(self, f"{kind}_lag_max")
@@ -110,7 +117,12 @@ class SecondStep:
         check_types(self)
         check_at_least(self, 1, "targets")
         check_at_least(self, 0, "fillers", "delay_min_h")
+        _check_showings(2, self.showings)
         _check_order(self, "delay_min_h", "delay_max_h")
+        if self.delay_max_h > _LONGEST_DELAY_H:
+            raise InputError(
+                f"delay_max_h {self.delay_max_h:g}; it is in hours, at most {_LONGEST_DELAY_H:,.0f} (ten years)."
+            )
 
 
 @dataclass(frozen=True)
@@ -273,10 +285,13 @@ class StudyDesign:
         `clips` is their number with those of the instructions, for the command that plans a design.
         """
         if videos < self.videos_needed:
+            enough = (clips or videos) >= FEWEST_CLIPS
+            own = f"`videomem study plan --videos {clips or videos}` write a design for yours"
+            least = f"`videomem study plan` write a smaller design, which takes {FEWEST_CLIPS} clips or more"
             raise InputError(
                 f"{videos} videos; one participant sees {self.step1.videos} in step 1 and {self.step2.fillers} others "
-                f"in step 2. Add {self.videos_needed - videos} videos, or let `videomem study plan --videos "
-                f"{clips or videos}` write a design for yours, and give its file with `--design FILE`."
+                f"in step 2. Add {self.videos_needed - videos} videos, or let {own if enough else least}, and give its "
+                "file with `--design FILE`."
             )
 
 
@@ -357,6 +372,8 @@ def check_types(part: Any) -> None:
         fits: type | UnionType = int | float if kind is float else kind
         if not isinstance(value, fits) or (isinstance(value, bool) and kind is not bool):
             raise InputError(f"{name} {value!r}; it is {names[kind]}.")
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            raise InputError(f"{name} is too large a number; it is at most {_LARGEST:,}.")
         if kind is float and isinstance(value, int):
             object.__setattr__(part, name, float(value))
 
@@ -366,6 +383,11 @@ def check_at_least(part: Any, lowest: float, *names: str) -> None:
     for name in names:
         if not getattr(part, name) >= lowest:
             raise InputError(f"{name} {getattr(part, name)}; it must be {lowest} or more.")
+
+
+def _check_showings(step: int, showings: int) -> None:
+    if showings > _MOST_SHOWINGS:
+        raise InputError(f"Step {step}: {showings:,} showings for each participant; at most {_MOST_SHOWINGS:,}.")
 
 
 def _check_order(part: Any, low: str, high: str) -> None:

@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 
 from videomem_hf.protocol.consistency import finite_mean
-from videomem_hf.protocol.design import FirstStep, SecondStep, StudyDesign
+from videomem_hf.protocol.design import FEWEST_CLIPS, FirstStep, SecondStep, StudyDesign
 from videomem_hf.protocol.schedule import step1_slots
 from videomem_hf.protocol.scoring import score_study
 from videomem_hf.protocol.simulate import MemoryModel, draw_videos
@@ -30,7 +30,6 @@ from videomem_hf.statistics import spearman
 
 EXAMPLES: Final = 2
 """Clips that the instructions take."""
-FEWEST_CLIPS: Final = 20
 _TRIED_ORDERS: Final = 5
 _PAPER: Final = StudyDesign()
 _MOST_SHOWINGS: Final = 50_000_000
@@ -96,7 +95,7 @@ def plan_design(clips: int) -> StudyDesign:
     scale = videos / _PAPER.videos_needed
     while True:
         design = _scaled(scale)
-        if design.videos_needed <= videos and _can_be_drawn(design.step1):
+        if design.videos_needed <= videos and can_be_drawn(design.step1):
             return design
         scale *= 0.99
 
@@ -123,7 +122,8 @@ def _scaled(scale: float) -> StudyDesign:
     )
 
 
-def _can_be_drawn(step: FirstStep) -> bool:
+def can_be_drawn(step: FirstStep) -> bool:
+    """Whether orders of step 1 are found."""
     try:
         return all(len(step1_slots(step, seed)) for seed in range(_TRIED_ORDERS))
     except InputError:

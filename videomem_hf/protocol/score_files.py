@@ -49,7 +49,9 @@ def write_scores(scores: StudyScores, out: Path, clips: Path | None = None) -> P
         raise InputError(f"{out} is not empty and holds no scores; give a new folder.")
     names = release_names(scores.videos)
     order = sorted(range(len(names)), key=lambda index: int(names[index].removeprefix("video")))
-    scored = [index for index in order if any(values.annotations[index] for values in scores.scores.values())]
+    scored = [
+        index for index in order if any(map(math.isfinite, (values.score[index] for values in scores.scores.values())))
+    ]
     found = None if clips is None else _find_clips(scores.videos, clips)
     release = out / "release"
     try:
@@ -86,7 +88,7 @@ def _ground_truth_rows(scores: StudyScores, names: Sequence[str], scored: Sequen
     for index in scored:
         row = [f"{names[index]}.webm"]
         for values in (scores.scores[horizon] for horizon in HORIZONS):
-            known = values.annotations[index] > 0
+            known = math.isfinite(values.score[index])
             row += [repr(float(values.score[index])), str(values.annotations[index])] if known else ["", ""]
         yield row
 

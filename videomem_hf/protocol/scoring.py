@@ -109,6 +109,7 @@ class StudyScores:
         corrected: Whether the short-term scores are corrected along it.
         accepted: Participants with a problem that was ignored, by the name of the check.
         missing: Showings of all participants without a response that counts, by reason.
+        model: Whose the scores are: plain, the hit rates of Sec. 3.3; or those of the detection model.
     """
 
     videos: tuple[str, ...]
@@ -120,6 +121,7 @@ class StudyScores:
     corrected: bool
     accepted: Mapping[str, int]
     missing: Mapping[str, int]
+    model: Literal["plain", "detection"] = "plain"
 
 
 def score_study(
@@ -309,16 +311,24 @@ def _nobody_passes(screening: Screening) -> str:
             most = max(step.failures, key=lambda failure: int(failure.who.sum()))
             text = most.text.format(most.values[most.who][0])
             lines.append(f"step {step.step}: {most.who.sum()} of {step.took_part.sum()} fail, such as: {text}")
-    return f"No participant passes the controls ({'; '.join(lines)}). If the study had another design, pass it."
+    first = screening.step1 if screening.step1.took_part.any() else screening.step2
+    unfinished = any(each.name == "all showings" and each.who.sum() == first.took_part.sum() for each in first.failures)
+    remedy = (
+        f"Nobody has finished step {first.step}: score again when somebody has, or give the design with --design if "
+        "the study had another."
+        if unfinished
+        else "If the study had another design, give it with --design."
+    )
+    return f"No participant passes the controls ({'; '.join(lines)}). {remedy}"
 
 
 def summary(scores: StudyScores) -> dict[str, Any]:
     """The study in numbers: participants, annotations, means, and the correction."""
-    content: dict[str, Any] = {"videos": len(scores.videos)}
+    content: dict[str, Any] = {"videos": len(scores.videos), "model": scores.model}
     content |= {"showings_missing": dict(scores.missing), "ignored_checks": dict(scores.accepted)}
     for horizon, step in zip(HORIZONS, scores.screening.steps(), strict=True):
         values = scores.scores[horizon]
-        scored = values.annotations > 0
+        scored = np.isfinite(values.score)
         content[horizon] = {
             "participants": int(step.took_part.sum()),
             "participants_passed": int(step.passed.sum()),

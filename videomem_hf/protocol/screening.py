@@ -58,6 +58,18 @@ class StepScreening:
         """Who has at least one showing."""
         return self.showings > 0
 
+    @property
+    def guessing(self) -> tuple[float, float] | None:
+        """Mean false-alarm and hit rate of those who passed, where the second is not above the first; else None.
+
+        That is where the mean difference of a participant's two rates is below two standard errors.
+        """
+        known = self.passed & np.isfinite(self.recognition) & np.isfinite(self.false_alarms)
+        difference = (self.recognition - self.false_alarms)[known]
+        if not len(difference) or difference.mean() > 2 * difference.std() / np.sqrt(len(difference)):
+            return None
+        return float(self.false_alarms[known].mean()), float(self.recognition[known].mean())
+
     def reasons(self, participant: int) -> list[str]:
         """The controls that a participant failed, with the measured value and what is allowed; empty if none."""
         failures = (failure for failure in self.failures if failure.who[participant])

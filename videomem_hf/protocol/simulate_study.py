@@ -1,4 +1,8 @@
-"""Plays a whole study in memory: participants are assigned videos, respond, and return a day or more later."""
+"""Plays a whole study in memory: participants are assigned videos, respond, and return a day or more later.
+
+Where assignments depend on responses, the first return while others still join, as in a study that is open for weeks.
+Otherwise the order makes no difference, and all return after the last has joined.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
@@ -12,7 +16,7 @@ from videomem_hf.protocol.annotations import COLUMNS, FILLER, TARGET, Annotation
 from videomem_hf.protocol.assignment.policy import assign_step1, assign_step2, empty_tally, reliability
 from videomem_hf.protocol.design import FirstStep, StudyDesign
 from videomem_hf.protocol.paper import PARTICIPANTS, RETURNING
-from videomem_hf.protocol.schedule import step1_slots, step2_slots
+from videomem_hf.protocol.schedule import step1_filler_slots, step1_slots, step2_slots
 from videomem_hf.protocol.screening import screen
 from videomem_hf.protocol.simulate import MemoryModel, Participants, SimulatedVideos
 from videomem_hf.schema import HORIZONS, Horizon, InputError
@@ -22,7 +26,7 @@ AT_ONCE: Final = 200
 """Participants who play at the same time: each is assigned videos before the others have finished."""
 
 _ORDERS: Final = 1000
-"""Orders drawn in advance and reused, as in the original software; one draw per participant would dominate the time."""
+"""Different orders, which are reused, as in the original software; one draw per participant would dominate the time."""
 
 _DAY_MS: Final = 86_400_000
 _OPENS: Final = np.datetime64("2026-01-05T08:00:00", "ms")
@@ -73,8 +77,13 @@ def simulate_study(
     if at_once is None:
         at_once = min(AT_ONCE, max(1, participants // 40)) if design.assignment.logged else AT_ONCE
     play = _Play(videos, design, model, seed, at_once)
+    away = participants * design.step2.delay_max_h / 24 / _OPEN_DAYS
     while play.passed < participants and not play.stopped("short_term"):
         report(play.play_step1(participants))
+        if design.assignment.logged:
+            due = min(max(play.passed - away, 0) / participants, 1.0)
+            for passed in play.play_step2(int(due * returning)):
+                report(passed)
     for passed in play.play_step2(returning):
         report(passed)
     return SimulatedStudy(play.annotations(), videos, play.participants(), design)
@@ -91,12 +100,15 @@ class _Play:
         self.passed = 0
         self.at_once = at_once
         self._tallies = {horizon: empty_tally(len(videos.names)) for horizon in HORIZONS}
-        self._slots, self._lag = _draw_orders(design.step1, seed)
+        self._drawn = np.zeros(_ORDERS, dtype=bool)
+        self._slots, self._lag = np.zeros((2, _ORDERS, design.step1.showings), dtype=np.int64)
         self._participants: list[Participants] = []
         self._chosen: list[NDArray[np.int64]] = []
         self._valid: list[NDArray[np.bool_]] = []
         self._first: list[Annotations] = []
         self._second: list[tuple[NDArray[np.int64], Annotations]] = []
+        self._returned = 0
+        self._came: set[int] = set()
 
     def stopped(self, horizon: Horizon) -> bool:
         """Whether scores are as reliable as the design wants them."""
@@ -117,6 +129,7 @@ class _Play:
             played = int(np.searchsorted(np.cumsum(valid), wanted - self.passed)) + 1
         valid = valid & (np.arange(self.at_once) < played)
         self._count("short_term", chosen[:, : self.design.step1.targets], part, valid)
+        self._wait(chosen[~valid], -1)
         self.passed += int(valid.sum())
         self._participants.append(_subset(players, slice(played)))
         self._chosen.append(chosen[:played])
@@ -125,20 +138,23 @@ class _Play:
         return int(valid.sum())
 
     def play_step2(self, wanted: int) -> Iterator[int]:
-        """Let those who passed return in random order until `wanted` pass step 2; yields how many did per batch."""
+        """Let those who passed return in random order until `wanted` in all pass step 2; yields how many per batch."""
+        if self._returned >= wanted:
+            return
         players, chosen = self.participants(), np.concatenate(self._chosen)
         step1_ms = np.concatenate([part.time.reshape(-1, self.design.step1.showings)[:, -1] for part in self._first])
         valid = np.flatnonzero(np.concatenate(self._valid))
+        valid = valid[~np.isin(valid, list(self._came))]
         order = valid[np.argsort(self.generator.random(len(valid)))]
-        done = 0
-        while done < wanted and len(order) and not self.stopped("long_term"):
-            who, order = np.split(order, [min(self.at_once, wanted - done)])
+        while self._returned < wanted and len(order) and not self.stopped("long_term"):
+            who, order = np.split(order, [min(self.at_once, wanted - self._returned)])
+            self._came.update(who.tolist())
             videos = np.array([self._assign(number, chosen[number].tolist()) for number in who.tolist()])
             part = self._respond_step2(_subset(players, who), videos, step1_ms[who])
             passed = screen(part, self.design).step2.passed
             self._count("long_term", videos[:, : self.design.step2.targets], part, passed)
             self._second.append((who, part))
-            done += int(passed.sum())
+            self._returned += int(passed.sum())
             yield int(passed.sum())
 
     def participants(self) -> Participants:
@@ -162,10 +178,17 @@ class _Play:
         if step1_videos is None:
             chosen = assign_step1(self.design, collection, self._tallies, seed)
             self._tallies["short_term"].counts[chosen[: self.design.step1.targets]] += 1
+            self._wait(np.array([chosen]), 1)
         else:
             chosen = assign_step2(self.design, collection, self._tallies, step1_videos, seed)
             self._tallies["long_term"].counts[chosen[: self.design.step2.targets]] += 1
+            self._wait(np.array([step1_videos]), -1)
         return chosen
+
+    def _wait(self, step1_videos: NDArray[np.int64], change: int) -> None:
+        """Add participants who may return, by their videos of step 1, `(participants, videos)`."""
+        fillers = step1_videos[:, step1_filler_slots(self.design.step1)]
+        np.add.at(self._tallies["long_term"].waiting, fillers, change)
 
     def _count(
         self, horizon: Horizon, targets: NDArray[np.int64], part: Annotations, passed: NDArray[np.bool_]
@@ -178,7 +201,7 @@ class _Play:
 
     def _respond_step1(self, players: Participants, chosen: NDArray[np.int64]) -> Annotations:
         number = self.generator.integers(0, _ORDERS, len(players))
-        slots, lag = self._slots[number], self._lag[number]
+        slots, lag = self._orders(number)
         video, repeat = np.take_along_axis(chosen, slots, axis=1), lag > 0
         chance = self._chance(players, repeat, simulate.strength_at_lag(self.videos.short_term[video], lag, self.model))
         mean_ms = np.where(repeat, self.videos.short_rt_ms[video], self.model.short_false_rt_ms)
@@ -186,6 +209,14 @@ class _Play:
         ends = np.cumsum([self.design.step1.targets, self.design.step1.vigilance_fillers])
         role = np.searchsorted(ends, slots, side="right")
         return self._draw_responses(1, players, video, role, repeat, chance, mean_ms, starts)
+
+    def _orders(self, number: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Orders by their numbers, as of `_draw_orders`, each drawn when it is first used."""
+        new = np.setdiff1d(number, np.flatnonzero(self._drawn))
+        if len(new):
+            self._slots[new], self._lag[new] = _draw_orders(self.design.step1, self.seed, new)
+            self._drawn[new] = True
+        return self._slots[number], self._lag[number]
 
     def _respond_step2(
         self, players: Participants, chosen: NDArray[np.int64], step1_ms: NDArray[np.datetime64]
@@ -241,9 +272,9 @@ class _Play:
         )
 
 
-def _draw_orders(step: FirstStep, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _draw_orders(step: FirstStep, seed: int, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Orders of step 1, `(orders, showings)`: the slot at each position, and the lag of a repeat (else 0)."""
-    slots = np.array([step1_slots(step, seed * _ORDERS + number) for number in range(_ORDERS)])
+    slots = np.array([step1_slots(step, seed * _ORDERS + number) for number in numbers.tolist()])
     by_slot = np.argsort(slots, axis=1, kind="stable")
     again = np.diff(np.take_along_axis(slots, by_slot, axis=1), axis=1) == 0
     lag = np.zeros_like(slots)

@@ -113,8 +113,11 @@ def find_response_times(annotations: Annotations, design: StudyDesign) -> list[F
     ]
 
 
-def find_copies(annotations: Annotations, _design: StudyDesign) -> list[Found]:
-    """Two participants with the same videos in the same order, of a step too long for chance, or the same responses."""
+def find_copies(annotations: Annotations, design: StudyDesign) -> list[Found]:
+    """Two participants with the same videos in the same order, of a step too long for chance, or the same responses.
+
+    In a study of other software all may have the same order: there only the responses tell.
+    """
     order = annotations.by_position
     starts = np.flatnonzero(np.r_[True, group_changes(annotations, order) != 0])
     weights = np.random.default_rng(0).integers(1, 2**62, int(annotations.position.max(initial=0)) + 1, dtype=np.int64)
@@ -124,7 +127,7 @@ def find_copies(annotations: Annotations, _design: StudyDesign) -> list[Found]:
     videos = annotations.video.astype(np.int64) + 1
     other: dict[int, tuple[int, str]] = {}
     for cells, enough, what in (
-        (videos, showings >= _CHANCE_SHOWINGS, "videos in the same order"),
+        (videos, (showings >= _CHANCE_SHOWINGS) & design.controls.design_numbers, "videos in the same order"),
         (tenths, presses >= _COPIED_RESPONSES, "response times at the same positions"),
     ):
         sums = np.add.reduceat((cells * weights[annotations.position])[order], starts)  # wraps around, as a hash does

@@ -14,6 +14,7 @@ from videomem_hf.protocol.annotations import FILLER, TARGET, VIGILANCE
 from videomem_hf.protocol.responses.columns import ImportOptions
 from videomem_hf.protocol.responses.importing import ImportedStudy, import_responses
 from videomem_hf.protocol.responses.items import item_path, short_names
+from videomem_hf.protocol.scoring import score_study
 from videomem_hf.schema import InputError
 
 SHOWN = ["a", "b", "c", "a", "d", "b"]
@@ -299,6 +300,91 @@ def test_one_participant_in_two_files_is_refused(tmp_path: Path) -> None:
         write_json(tmp_path / f"{name}.json", jspsych([None, None, " ", " ", None, None], subject="p1"))
     with pytest.raises(InputError, match=r"two.json, trial 3: participant 'p1' is in .*one.json too"):
         import_responses([tmp_path])
+
+
+def test_a_copy_under_another_name_is_found_and_a_common_order_is_none(tmp_path: Path) -> None:
+    items = [*(f"i{number}" for number in range(30)), *(f"i{number}" for number in range(30))]
+    for who, seed in (("a", 1), ("b", 2), ("c", 1)):
+        generator = np.random.default_rng(seed)
+        rows = [
+            {"subject": who, "image": item, "pressed": int(at >= 30), "rt": generator.integers(300, 3000)}
+            for at, item in enumerate(items)
+        ]
+        write_csv(tmp_path / f"{who}.csv", rows)
+    study = import_responses([tmp_path])
+    with pytest.raises(InputError, match="participant 'c': the same response times at the same positions in step 1 as"):
+        score_study(study.annotations, study.design)
+    (tmp_path / "c.csv").unlink()
+    study = import_responses([tmp_path])
+    assert score_study(study.annotations, study.design).scores["short_term"].annotations.tolist() == [2] * 30
+
+
+def test_keys_that_are_exchanged_between_participants(tmp_path: Path) -> None:
+    """Half of the people press f for seen, half j; the column `correct` tells."""
+    for who, seen, new in (("a", "f", "j"), ("b", "j", "f")):
+        answers = [new, new, seen, seen, new, new]
+        old = [False, False, False, True, False, True]
+        trials = jspsych(answers, subject=who)
+        shown = [trial for trial in trials if trial["trial_type"] == "image-keyboard-response"]
+        for trial, answer, was in zip(shown, answers, old, strict=True):
+            trial["correct"] = (answer == seen) == was
+        write_json(tmp_path / f"{who}.json", trials)
+    study = import_responses([tmp_path])
+    assert "seen before: each participant's own key, by the column that says what was correct" in " ".join(study.notes)
+    own = {("a", False): False, ("a", True): True, ("b", False): False, ("b", True): False, ("c", False): True}
+    assert {key: pressed for key, pressed in presses(study).items() if key[0] == "a"} == {
+        ("a", item, repeat): pressed for (item, repeat), pressed in (own | {("d", False): False}).items()
+    }
+    assert study.annotations.pressed.reshape(2, -1)[0].tolist() == study.annotations.pressed.reshape(2, -1)[1].tolist()
+
+
+def test_a_table_without_participants_is_refused(tmp_path: Path) -> None:
+    rows = [{"who_was_it": who, "picture": item, "pressed": 0, "rt": 500.0} for who in range(4) for item in SHOWN]
+    rows[3] |= {"pressed": 1}
+    path = write_csv(tmp_path / "t.csv", rows)
+    with pytest.raises(InputError, match="no column names participants, so all trials are of one"):
+        import_responses([path])
+    assert len(import_responses([path], ImportOptions(participant="who_was_it")).annotations.participants) == 4
+
+
+def test_who_played_twice_under_one_name_is_said(tmp_path: Path) -> None:
+    once = jspsych([None, None, None, " ", None, " "], subject="a")  # too few responses to tell a copy
+    other = jspsych([None, None, None, " ", None, None], subject="b")
+    path = write_json(tmp_path / "all.json", [*once, *other, *once])
+    notes = import_responses([path]).notes
+    assert any(note.startswith("as if played twice under one name: 'a'; what came later is left out") for note in notes)
+    runs = [*once, *jspsych([None, " "], ["e", "e"], subject="a")]
+    notes = import_responses([write_json(tmp_path / "runs.json", runs)]).notes
+    assert any(note.startswith("trial_index starts anew: 'a'; taken as parts of one session") for note in notes)
+    assert not any("twice" in note for note in notes)
+    notes = import_responses([write_json(tmp_path / "once.json", once)]).notes
+    assert not any("anew" in note or "twice" in note for note in notes)
+    with pytest.raises(InputError, match=r"trial \d+: participant 'a' has 2 in column 'trial_index' twice; leave"):
+        import_responses([tmp_path / "runs.json"], ImportOptions(position="trial_index"))
+
+
+def test_rows_in_another_order_are_sorted_by_their_numbers(tmp_path: Path) -> None:
+    rows = [
+        {"subject": who, "image": item, "pressed": int(at in (3, 5)), "rt": 500, "trialNr": at}
+        for who in "ab"
+        for at, item in enumerate(SHOWN)
+    ]
+    right = presses(import_responses([write_csv(tmp_path / "t.csv", rows)]))
+    mixed = import_responses([write_csv(tmp_path / "m.csv", rows[::-1])])
+    assert "order: column 'trialNr', as the rows are in another; --position names another column" in mixed.notes
+    assert presses(mixed) == right
+    assert right["a", "a", True]
+
+
+def test_a_table_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    rows = [
+        {"subject": "a", "image": f"i{item}", "pressed": int(old), "rt": 400 + 3 * item + 50 * old}
+        for old in (False, True)
+        for item in range(12)
+    ]
+    assert len(import_responses([write_csv(tmp_path / "t.csv", rows)]).annotations) == 24
+    with pytest.raises(InputError, match=r"trial 25: participant 'a' has 24 trials twice, with the same items and"):
+        import_responses([write_csv(tmp_path / "t.csv", rows + rows)])
 
 
 def test_names_of_what_was_shown() -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from videomem_hf.protocol.assignment.policy import Tally, assign_step1, assign_step2, empty_tally, reliability
 from videomem_hf.protocol.design import StudyDesign, build_design
+from videomem_hf.protocol.schedule import step1_filler_slots
 from videomem_hf.schema import HORIZONS, Horizon, InputError
 
 ASSIGNED: Final = "assigned"
@@ -53,7 +54,7 @@ class _State:
         """What the policy chooses at this state, and whether the reliabilities are those of the event."""
         known = self.videos[: event["collection"]]
         tallies = {
-            horizon: Tally(*(each[: len(known)] for each in (tally.counts, tally.given, tally.hits)))
+            horizon: Tally(*(each[: len(known)] for each in vars(tally).values()))
             for horizon, tally in self.tallies.items()
         }
         agree = all(
@@ -66,11 +67,15 @@ class _State:
 
     def add(self, event: dict[str, Any]) -> None:
         """Apply an event to the tallies."""
-        tally = self.tallies[HORIZONS[event["step"] - 1]]
+        tally, waiting = self.tallies[HORIZONS[event["step"] - 1]], self.tallies["long_term"].waiting
         if event["kind"] == ASSIGNED:
-            step = self.design.step1 if event["step"] == 1 else self.design.step2
+            first = event["step"] == 1
+            step, before = (self.design.step1, event["chosen"]) if first else (self.design.step2, event["step1"])
             np.add.at(tally.counts, self._places(event["chosen"][: step.targets]), 1)
+            fillers = [before[slot] for slot in step1_filler_slots(self.design.step1)]
+            np.add.at(waiting, self._places(fillers), 1 if first else -1)
             return
+        np.subtract.at(waiting, self._places(event["gone"]), 1)
         np.subtract.at(tally.counts, self._places(event["released"]), 1)
         np.add.at(tally.given, self._places(event["given"]), event["sign"])
         np.add.at(tally.hits, self._places(event["hits"]), event["sign"])

@@ -13,11 +13,15 @@ the lowest scores, whose ranks are the easiest to tell, and rankings of simulate
 The next participant gets the videos with the largest gains; what is under way counts, so that many participants at once
 get different videos. Videos with less than half the mean count come first, so that none is left out.
 
+Long-term annotations are of fillers that the participant saw in step 1, and not everyone returns. So when fillers are
+chosen, each participant who may still return to a video counts as `RETURN_SHARE` of an annotation of it; else a video
+that is a filler for few could never be made up for.
+
 **Stopping.** The reliability of scores is the mean of (n + q) / (n + q + w), over the videos and what is known of w.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -25,6 +29,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, special
 
 from videomem_hf.protocol.design import StudyDesign
+from videomem_hf.protocol.paper import PARTICIPANTS, RETURNING
 from videomem_hf.protocol.schedule import (
     Video,
     choose_step1_videos,
@@ -40,6 +45,8 @@ Counts = NDArray[np.int64]
 
 FEWEST: Final = 0.5
 """Videos with less than this share of the mean annotation count come before all others."""
+RETURN_SHARE: Final = RETURNING / PARTICIPANTS
+"""Of those who pass step 1, the paper's share who return."""
 _WEIGHTS: Final = np.geomspace(2, 500, 28)
 """Possible weights of the prior, in annotations; each is as likely before the first response."""
 _FIRST_WEIGHT: Final = 20.0
@@ -56,11 +63,13 @@ class Tally:
         counts: Annotations given and under way.
         given: Annotations of participants who passed the controls.
         hits: Those of them in which the video was recognised.
+        waiting: Long term: participants to whom the video was a filler of step 1, and who have not started step 2.
     """
 
     counts: Counts
     given: Counts
     hits: Counts
+    waiting: Counts
 
 
 Tallies = Mapping[Horizon, Tally]
@@ -81,7 +90,7 @@ class Prior:
 
 def empty_tally(videos: int) -> Tally:
     """The tally before the first participant."""
-    return Tally(*(np.zeros(videos, dtype=np.int64) for _ in range(3)))
+    return Tally(*(np.zeros(videos, dtype=np.int64) for _ in fields(Tally)))
 
 
 def fit_prior(tally: Tally) -> Prior:
@@ -99,14 +108,17 @@ def fit_prior(tally: Tally) -> Prior:
     return prior
 
 
-def expected_gains(tally: Tally, prior: Prior) -> Floats:
-    """How much one more annotation of each video lowers the error of the ranking, `(videos,)`, the largest 1."""
+def expected_gains(tally: Tally, prior: Prior, counts: Floats | Counts) -> Floats:
+    """How much one more annotation of each video lowers the error of the ranking, `(videos,)`, the largest 1.
+
+    `counts` are the annotations given and to be expected.
+    """
     weight = prior.weight
     total = weight + tally.given
     mean = (weight * prior.mean + tally.hits) / total
     variance = mean * (1 - mean) / (total + 1)
     density = _density(mean, float(np.sqrt(2 * variance.mean())))
-    gain = (density / (weight + tally.counts + 1)) ** 2
+    gain = (density / (weight + counts + 1)) ** 2
     return np.round(gain / gain.max(), _DIGITS)
 
 
@@ -118,10 +130,17 @@ def _density(values: Floats, width: float) -> Floats:
     return smooth[place]
 
 
-def order_by_need(tally: Tally, noise: Floats) -> Counts:
-    """Indices of the videos, the one that needs an annotation most first; `noise` `(videos,)` breaks ties."""
-    gains = expected_gains(tally, fit_prior(tally))
-    behind = np.maximum(np.ceil(FEWEST * tally.counts.mean()) - tally.counts, 0)
+def order_by_need(tally: Tally, noise: Floats, returning: float = 0.0) -> Counts:
+    """Indices of the videos, the one that needs an annotation most first.
+
+    Args:
+        tally: Of one horizon.
+        noise: `(videos,)` breaks ties.
+        returning: Annotations to expect for each participant of `tally.waiting`.
+    """
+    counts = tally.counts + np.round(returning * tally.waiting, _DIGITS)
+    gains = expected_gains(tally, fit_prior(tally), counts)
+    behind = np.maximum(np.ceil(FEWEST * counts.mean()) - counts, 0)
     return np.lexsort((noise, -gains, -behind))
 
 
@@ -144,7 +163,8 @@ def assign_step1(design: StudyDesign, videos: Sequence[Video], tallies: Tallies,
     """Choose the video of each slot of a participant's step 1 by the design's policy.
 
     The adaptive one takes as targets the videos whose short-term score gains most, and draws the others from the
-    `candidates` whose long-term score gains most, since the targets of step 2 come from them.
+    `candidates` whose long-term score gains most, since the targets of step 2 come from them; the fillers are those of
+    them that gain most.
 
     Args:
         design, videos, seed: As `schedule.choose_step1_videos` takes them.
@@ -159,10 +179,12 @@ def assign_step1(design: StudyDesign, videos: Sequence[Video], tallies: Tallies,
     step, generator = design.step1, random_stream(seed, "videos 1")
     noise = generator.random(len(videos))
     targets = order_by_need(tallies["short_term"], noise)[: step.targets]
-    by_long = order_by_need(tallies["long_term"], noise)
-    others = by_long[~np.isin(by_long, targets)][: max(step.candidates, step.videos) - step.targets]
-    chosen = others[permutation(len(others), generator)[: step.videos - step.targets]]
-    return [videos[index] for index in [*targets.tolist(), *chosen.tolist()]]
+    by_long = order_by_need(tallies["long_term"], noise, RETURN_SHARE * design.step2.targets / max(step.fillers, 1))
+    others = by_long[~np.isin(by_long, targets)]
+    fillers = others[: step.fillers]
+    rest = others[step.fillers : max(step.candidates, step.videos) - step.targets]
+    vigilance = rest[permutation(len(rest), generator)[: step.vigilance_fillers]]
+    return [videos[index] for index in [*targets.tolist(), *vigilance.tolist(), *fillers.tolist()]]
 
 
 def assign_step2(

@@ -108,7 +108,7 @@ def measure_study(
             found[horizon] = measure(responses, position, reference, progress)
     if not found:
         raise InputError(
-            "No responses to new videos beside those to repeats; the detection model needs both, leave --model out."
+            "No responses to new videos beside those to repeats; the model needs both, so score with --model plain."
         )
     return found
 
@@ -161,7 +161,7 @@ def _fit_attentive(
     for _ in range(_REVIEWS):
         if len(np.unique(responses.repeat[attention.kept])) < KINDS:
             raise InputError(
-                "All participants guess: their presses do not depend on what they had seen before; leave --model out."
+                "All participants guess: presses do not depend on what they had seen before; score with --model plain."
             )
         detection = fit_detection(responses.select(attention.kept), progress=progress)
         reviewed = review_attention(detection, responses, position)

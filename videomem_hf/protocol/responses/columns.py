@@ -12,7 +12,8 @@ from videomem_hf.schema import InputError
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "participant": (
         "participant", "participant_id", "subject", "subject_id", "subjectid", "participantid", "prolific_pid",
-        "prolific_id", "workerid", "worker_id", "sona_id", "run_id", "user_id", "pid", "sub",
+        "prolific_id", "workerid", "worker_id", "sona_id", "run_id", "user_id", "pid", "sub", "subj", "subj_id", "ppt",
+        "ppt_id", "participant_number", "subject_number", "subject_nr", "participantnr", "person", "observer", "user",
     ),
     "item": (
         "item", "item_id", "item_name", "image", "image_name", "image_id", "video", "video_name", "video_id", "clip",

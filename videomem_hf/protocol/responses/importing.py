@@ -27,14 +27,16 @@ from videomem_hf.protocol.responses.columns import (
     phase_columns,
     read_pair,
 )
-from videomem_hf.protocol.responses.keys import seen_keys
+from videomem_hf.protocol.responses.keys import own_keys, seen_keys
 from videomem_hf.protocol.responses.rows import Row, read_rows
+from videomem_hf.protocol.responses.runs import find_copied_trials, numbered_anew, played_again
 from videomem_hf.protocol.responses.trials import Trial, read_trials
 from videomem_hf.schema import InputError
 
 _NO_CONTROL: Final = 1.0
 _MOST_SHOWINGS: Final = 10
 """An item that one participant sees more often is no item."""
+_MOST_FIXATIONS: Final = 8
 _OTHER_MEANING: Final = 0.05
 """A column that differs from what was shown at a larger share of the trials says something else than old or new."""
 
@@ -65,6 +67,7 @@ def import_responses(paths: Sequence[Path], options: ImportOptions | None = None
     study, why_study = _study_pairs(rows, columns, options)
     trials = read_trials(rows, columns, options, study)
     _check_sessions(trials, columns)
+    find_copied_trials(trials)
     learned = [trial for trial in trials if trial.study]
     asked = [trial for trial in trials if not trial.study]
     where = str(rows[0].file if len({row.file for row in rows}) == 1 else rows[0].file.parent)
@@ -74,17 +77,11 @@ def import_responses(paths: Sequence[Path], options: ImportOptions | None = None
     if not asked:
         raise InputError(f"{where}: {shown_often[0]}; no trial is left, name the column of items with --item.")
     asked, more = _mark_repeats(asked, learned, columns, options)
-    keys, why = seen_keys(
-        columns.response,
-        [trial.press for trial in asked],
-        [trial.repeat for trial in asked],
-        [trial.correct for trial in asked],
-        [trial.right for trial in asked],
-        options.keys,
-        where,
-    )
-    notes = [*columns.notes, *notes, *why_study, *shown_often, why, *more, *_about(asked, learned)]
-    annotations = _annotations(asked, keys, options)
+    said, why = _said_seen(asked, columns, options, where)
+    notes = [*columns.notes, *notes, *why_study, *shown_often, why, *more, *numbered_anew(trials)]
+    notes += _about(asked, learned)
+    annotations = _annotations(asked, said, options)
+    notes.append(_rates(annotations))
     if annotations.pressed.all():
         raise InputError(
             f"{where}: every showing counts as recognised ({why}); give with --key only what means seen before, or "
@@ -93,6 +90,20 @@ def import_responses(paths: Sequence[Path], options: ImportOptions | None = None
     if contradiction := find_contradiction(annotations):
         raise InputError(f"{where}: {contradiction[1]}; choose the trials that count with --only or --without.")
     return ImportedStudy(annotations, _design(annotations, options), tuple(notes))
+
+
+def _said_seen(trials: Sequence[Trial], columns: Columns, options: ImportOptions, where: str) -> tuple[list[bool], str]:
+    """Whether each response means "seen before", and a note that says why."""
+    presses, old = [trial.press for trial in trials], [trial.repeat for trial in trials]
+    correct, right = [trial.correct for trial in trials], [trial.right for trial in trials]
+    try:
+        keys, why = seen_keys(columns.response, presses, old, correct, right, options.keys, where)
+    except InputError:
+        own = None if options.keys else own_keys([trial.participant for trial in trials], presses, old, correct)
+        if own is None:
+            raise
+        return own
+    return [press in keys for press in presses], why
 
 
 def _study_pairs(
@@ -130,6 +141,11 @@ def _without_fixations(asked: Sequence[Trial]) -> tuple[list[Trial], list[str]]:
     often = {item for (_, item), count in counts.items() if count > _MOST_SHOWINGS}
     if not often:
         return list(asked), []
+    if len(often) > _MOST_FIXATIONS and 2 * len(often) > len({trial.item for trial in asked}):
+        raise InputError(
+            f"{asked[0].row.file}: {len(often)} items are shown over {_MOST_SHOWINGS} times to one participant, such "
+            f"as {min(often)!r}; name the column of participants with --participant, or that of items with --item."
+        )
     listed = ", ".join(repr(item) for item in sorted(often)[:4])
     kept = [trial for trial in asked if trial.item not in often]
     return kept, [f"shown over {_MOST_SHOWINGS} times to one participant, left out: {listed}"]
@@ -179,7 +195,14 @@ def _mark_repeats(
     notes = [f"old: column {columns.old!r}"] if by_column else []
     notes += _check_old(kept, columns, options)
     left_out = len(asked) - len(kept)
-    return kept, notes + ([f"further showings of an item, left out: {left_out:,}"] if left_out else [])
+    notes += [f"further showings of an item, left out: {left_out:,}"] if left_out else []
+    again = played_again(asked, kept)
+    if again and columns.participant is None and len({trial.participant for trial in kept}) == 1:
+        raise InputError(
+            f"{kept[0].row.file}: no column names participants, so all trials are of one, who sees most items again "
+            "and again; name the column with --participant."
+        )
+    return kept, notes + again
 
 
 def _by_column(trial: Trial, column: str) -> bool:
@@ -233,7 +256,14 @@ def _about(asked: Sequence[Trial], learned: Sequence[Trial]) -> list[str]:
     return notes
 
 
-def _annotations(trials: Sequence[Trial], keys: frozenset[str], options: ImportOptions) -> Annotations:
+def _rates(annotations: Annotations) -> str:
+    repeat, pressed = annotations.repeat, annotations.pressed
+    of_old, of_new = (float(pressed[rows].mean()) if rows.any() else 0.0 for rows in (repeat, ~repeat))
+    doubt = "" if of_old > of_new or repeat.all() else ": check with --key which key means seen before"
+    return f"recognised: {of_old:.0%} of the old and {of_new:.0%} of the new items{doubt}"
+
+
+def _annotations(trials: Sequence[Trial], said: Sequence[bool], options: ImportOptions) -> Annotations:
     people = {name: index for index, name in enumerate(dict.fromkeys(trial.participant for trial in trials))}
     items = {name: index for index, name in enumerate(dict.fromkeys(trial.item for trial in trials))}
     positions: Counter[tuple[str, int]] = Counter()
@@ -242,7 +272,7 @@ def _annotations(trials: Sequence[Trial], keys: frozenset[str], options: ImportO
         positions[trial.participant, trial.step] += 1
         position.append(positions[trial.participant, trial.step])
     role = _roles(trials, position, options.vigilance_lag)
-    pressed = np.array([trial.press in keys for trial in trials])
+    pressed = np.array(said, dtype=bool)
     return Annotations(
         participants=tuple(people),
         videos=tuple(items),

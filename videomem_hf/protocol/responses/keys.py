@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from videomem_hf.protocol.responses.columns import plain
 from videomem_hf.schema import InputError
+from videomem_hf.system import quantity
 
 _CODES: Final = {32: " ", 13: "enter", 37: "arrowleft", 38: "arrowup", 39: "arrowright", 40: "arrowdown"}
 """Names of the codes that jsPsych 6 writes; letters and digits have their own."""
@@ -105,6 +106,33 @@ def _keys_by_correctness(
         return None
     found = frozenset(key for key, share in shares.items() if share >= _AGREEMENT)
     return found if found and found != pressed else None
+
+
+def own_keys(
+    people: Sequence[str], presses: Sequence[str | None], old: Sequence[bool], correct: Sequence[bool | None]
+) -> tuple[list[bool], str] | None:
+    """Whether each trial's press means "seen before", where each participant has keys of their own, and a note.
+
+    The keys of a participant are those with which a response was correct at old items and wrong at new ones. None if
+    these cannot be told of everybody, or are the same for all. Arguments as in `seen_keys`; `people` are the trials'
+    participants.
+    """
+    says_seen: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    for person, press, was, right in zip(people, presses, old, correct, strict=True):
+        if press is not None:
+            if right is None:
+                return None
+            says_seen[person, press].append(was == right)
+    shares = {key: sum(each) / len(each) for key, each in says_seen.items()}
+    if any(1 - _AGREEMENT < share < _AGREEMENT for share in shares.values()):
+        return None
+    found = {key for key, share in shares.items() if share >= _AGREEMENT}
+    keys = Counter(press for _, press in found)
+    if not found:
+        return None
+    listed = ", ".join(f"{key!r} ({quantity(count, 'participant')})" for key, count in keys.most_common(8))
+    said = [(person, press) in found for person, press in zip(people, presses, strict=True)]
+    return said, f"seen before: each participant's own key, by the column that says what was correct: {listed}"
 
 
 def _quoted(keys: Any) -> str:

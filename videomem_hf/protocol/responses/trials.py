@@ -1,7 +1,9 @@
 """Trials as they are read from rows: who saw what, and what they pressed."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from videomem_hf.protocol.responses.columns import Columns, ImportOptions, matches, plain, read_pair
@@ -13,6 +15,8 @@ from videomem_hf.schema import InputError
 _LONGEST_RT_MS: Final = 600_000.0
 _SHORTEST_RT_MS: Final = 100.0
 """The longest response time of a table is not shorter."""
+_ORDER: Final = ("trial_index", "trial_number", "trialnumber", "trial_nr", "trialnr", "trial_num", "trialnum")
+"""Columns that number a participant's trials."""
 _TRUE: Final = frozenset({"1", "old", "repeat", "repeated", "seen", "target", "yes"})
 _FALSE: Final = frozenset({"0", "new", "first", "unseen", "lure", "foil", "filler", "no", "distractor", "novel"})
 
@@ -82,6 +86,10 @@ def read_trials(
     _check_unit(trials, columns)
     if columns.position is not None:
         trials.sort(key=lambda trial: _position(trial.row, columns.position or ""))
+        _check_positions(trials, columns.position)
+    elif (found := order_column(rows)) and _out_of_order(trials, found):
+        trials.sort(key=lambda trial: _position(trial.row, found))
+        columns.notes.append(f"order: column {found!r}, as the rows are in another; --position names another column")
     return trials
 
 
@@ -93,6 +101,38 @@ def _check_unit(trials: Sequence[Trial], columns: Columns) -> None:
             f"a response time of {known[0].rt_ms:g} ms in column {columns.rt!r}, and none of {_SHORTEST_RT_MS:g} ms or "
             "more; give --seconds if times are seconds"
         )
+
+
+def order_column(rows: Sequence[Row]) -> str | None:
+    """The column that numbers the trials, by its name; None without one."""
+    names = {name.lower(): name for row in rows for name in row.cells}
+    return next((names[name] for name in _ORDER if name in names), None)
+
+
+def _out_of_order(trials: Sequence[Trial], column: str) -> bool:
+    """Whether every participant's numbers differ, and some do not rise."""
+    numbers: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for trial in trials:
+        try:
+            numbers[trial.participant, trial.step].append(float(trial.row.cells[column]))
+        except (KeyError, ValueError, TypeError):
+            return False
+    if any(len(set(each)) < len(each) for each in numbers.values()):
+        return False
+    return any(before > after for each in numbers.values() for before, after in pairwise(each))
+
+
+def _check_positions(trials: Sequence[Trial], column: str) -> None:
+    """Refuse numbers that start anew: trials of two runs would be mixed."""
+    known: set[tuple[str, int, float]] = set()
+    for trial in trials:
+        key = trial.participant, trial.step, _position(trial.row, column)
+        if key in known:
+            raise trial.row.error(
+                f"participant {trial.participant!r} has {key[2]:g} in column {column!r} twice; leave --position out if "
+                "the rows are in order, or name a second session with --second COLUMN=VALUE"
+            )
+        known.add(key)
 
 
 def _position(row: Row, column: str) -> float:

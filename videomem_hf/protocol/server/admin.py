@@ -11,8 +11,9 @@ from jinja2 import Environment, PackageLoader
 from videomem_hf.protocol.server.database import Database
 from videomem_hf.protocol.server.deletion import delete_participant
 from videomem_hf.protocol.server.export import annotation_lines, participant_lines, practice_lines
-from videomem_hf.protocol.server.game import Game, Refused, pause_message, set_pause
+from videomem_hf.protocol.server.game import Game, Refused
 from videomem_hf.protocol.server.limits import RateLimit, client_address
+from videomem_hf.protocol.server.pause import MESSAGE_MAX, pause_message, set_pause
 from videomem_hf.protocol.server.report import study_report
 from videomem_hf.protocol.server.study import Study
 from videomem_hf.protocol.server.texts import load_texts
@@ -71,7 +72,7 @@ class AdminApi:
         except InputError as error:
             raise Refused("unknown_code", str(error)) from None
 
-    def pause(self, message: Annotated[str | None, Body(embed=True, max_length=1000)]) -> dict[str, bool]:
+    def pause(self, message: Annotated[str | None, Body(embed=True, max_length=MESSAGE_MAX)]) -> dict[str, bool]:
         """Pause the study with a message for participants, or let it go on (null)."""
         with self.database.write() as connection:
             set_pause(connection, message)

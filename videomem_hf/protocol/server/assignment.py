@@ -18,7 +18,7 @@ from videomem_hf.protocol.annotations import MISSING_REASONS
 from videomem_hf.protocol.assignment.log import ASSIGNED, CHANGED
 from videomem_hf.protocol.assignment.policy import Tally, assign_step1, assign_step2, reached, reliability
 from videomem_hf.protocol.design import StudyDesign
-from videomem_hf.protocol.schedule import draw_step1, draw_step2
+from videomem_hf.protocol.schedule import draw_step1, draw_step2, step1_filler_slots
 from videomem_hf.protocol.server.database import (
     TALLY_COLUMNS,
     assignments,
@@ -42,6 +42,7 @@ def assign(connection: Connection, design: StudyDesign, participant_id: int, ste
     if step == 1:
         chosen = assign_step1(design, ids, tallies, seed)
         order = draw_step1(design, seed)
+        first = chosen
     else:
         first, unseen = _step1_videos(connection, participant_id), _unseen_videos(connection, participant_id, 1)
         chosen = assign_step2(design, ids, tallies, first, seed, unseen)
@@ -56,15 +57,21 @@ def assign(connection: Connection, design: StudyDesign, participant_id: int, ste
         known = {horizon: round(reliability(tally), 4) for horizon, tally in tallies.items()}
         content = basis | {"collection": len(ids), "chosen": chosen, "reliability": known}
         connection.execute(insert(assignments).values(kind=ASSIGNED, seed=str(seed), content=content, **own))
+        _add_waiting(connection, [first[slot] for slot in step1_filler_slots(design.step1)], 1 if step == 1 else -1)
     _add(connection, step, 0, chosen[: (design.step1 if step == 1 else design.step2).targets], 1)
     return str(seed)
 
 
 def read_tallies(connection: Connection) -> tuple[list[int], dict[Horizon, Tally]]:
     """The numbers of the videos, in order, and what is known of each."""
-    rows = connection.execute(select(videos.c.id, *TALLY_COLUMNS[1], *TALLY_COLUMNS[2]).order_by(videos.c.id)).all()
+    known = (*TALLY_COLUMNS[1], *TALLY_COLUMNS[2], videos.c.long_waiting)
+    rows = connection.execute(select(videos.c.id, *known).order_by(videos.c.id)).all()
     columns = np.fromiter(chain.from_iterable(rows), dtype=np.int64).reshape(len(rows), -1).T
-    tallies = {horizon: Tally(*columns[first : first + 3]) for horizon, first in zip(HORIZONS, (1, 4), strict=True)}
+    waiting: dict[Horizon, Any] = {"short_term": np.zeros(len(rows), dtype=np.int64), "long_term": columns[7]}
+    tallies = {
+        horizon: Tally(columns[first], columns[first + 1], columns[first + 2], waiting[horizon])
+        for horizon, first in zip(HORIZONS, (1, 4), strict=True)
+    }
     return columns[0].tolist(), tallies
 
 
@@ -102,7 +109,9 @@ def release_targets(
     sign = 1 if which == "missing" else -1
     _add(connection, step, 1, given, sign)
     _add(connection, step, 2, hits, sign)
-    content = {"released": released, "given": given, "hits": hits, "sign": sign}
+    gone = _unused_fillers(connection, participant_id) if step == 1 and which != "missing" else []
+    _add_waiting(connection, gone, -1)
+    content = {"released": released, "given": given, "hits": hits, "sign": sign, "gone": gone}
     own = {"participant_id": participant_id, "step": step}
     connection.execute(insert(assignments).values(kind=CHANGED, content=content, **own))
 
@@ -137,6 +146,14 @@ def _unseen_videos(connection: Connection, participant_id: int, step: int) -> se
     return set(connection.scalars(select(showings.c.video_id).where(*where)))
 
 
+def _unused_fillers(connection: Connection, participant_id: int) -> list[int]:
+    """The participant's fillers of step 1; none once step 2 has started."""
+    own, role = showings.c.participant_id == participant_id, showings.c.role == "filler"
+    if connection.execute(select(showings.c.step).where(own, showings.c.step == 2).limit(1)).first():
+        return []
+    return sorted(connection.scalars(select(showings.c.video_id).where(own, showings.c.step == 1, role)))
+
+
 def _step1_videos(connection: Connection, participant_id: int) -> list[int]:
     """The video of each slot of the participant's step 1."""
     where = (showings.c.participant_id == participant_id, showings.c.step == 1)
@@ -149,3 +166,10 @@ def _add(connection: Connection, step: int, which: Literal[0, 1, 2], targets: Se
     if targets:
         column = TALLY_COLUMNS[step][which]
         connection.execute(update(videos).where(videos.c.id.in_(targets)).values({column: column + change}))
+
+
+def _add_waiting(connection: Connection, fillers: Sequence[int], change: int) -> None:
+    """Add to the participants to whom videos were fillers of step 1, and who may return."""
+    if fillers:
+        column = videos.c.long_waiting
+        connection.execute(update(videos).where(videos.c.id.in_(fillers)).values({column: column + change}))

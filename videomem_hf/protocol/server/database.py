@@ -47,8 +47,9 @@ videos = Table(
     Column("short_hits", sa.Integer, nullable=False, server_default="0"),
     Column("long_given", sa.Integer, nullable=False, server_default="0"),
     Column("long_hits", sa.Integer, nullable=False, server_default="0"),
+    Column("long_waiting", sa.Integer, nullable=False, server_default="0"),
 )
-"""`given` and `hits` are those of `policy.Tally`, kept where the design has assignments logged."""
+"""`given`, `hits` and `waiting` are those of `policy.Tally`, kept where the design has assignments logged."""
 
 assignments = Table(
     "assignments",

@@ -26,7 +26,8 @@ from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.schedule import ROLES
 from videomem_hf.protocol.screening import screen
 from videomem_hf.protocol.server.assignment import assign, release_targets
-from videomem_hf.protocol.server.database import participants, showings, steps, studies
+from videomem_hf.protocol.server.database import participants, showings, steps
+from videomem_hf.protocol.server.pause import pause_message
 from videomem_hf.protocol.server.settings import StudySettings
 from videomem_hf.protocol.server.tokens import hash_secret, new_token, return_code
 from videomem_hf.protocol.time_checks import RT_MIN_MS
@@ -120,16 +121,6 @@ class Visit:
 
     study_id: str | None = None
     session_id: str | None = None
-
-
-def pause_message(connection: Connection) -> str | None:
-    """What participants read while the study is paused; None while it is not."""
-    return connection.execute(select(studies.c.pause_message)).scalar_one_or_none()
-
-
-def set_pause(connection: Connection, message: str | None) -> None:
-    """Pause the study, or let it go on (None): who plays goes on, nobody joins or starts a step."""
-    connection.execute(update(studies).values(pause_message=None if message is None else message[:1000]))
 
 
 def join(connection: Connection, newcomer: Newcomer, now: int) -> str:

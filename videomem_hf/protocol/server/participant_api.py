@@ -18,6 +18,7 @@ from videomem_hf.protocol.server.clips import MEDIA_TYPES, pad_clip
 from videomem_hf.protocol.server.completion import completion_of, withdrawn_completion
 from videomem_hf.protocol.server.database import Database
 from videomem_hf.protocol.server.limits import RateLimit, client_address
+from videomem_hf.protocol.server.pause import pause_message
 from videomem_hf.protocol.server.practice import ROUNDS_MAX, practice_order, store_practice
 from videomem_hf.protocol.server.preview import ROLE_HEADER, describe_showing
 from videomem_hf.protocol.server.recruiting import Platform, StoredId, admission, recognise, stored_id
@@ -344,5 +345,5 @@ class ParticipantApi:
 
 def _message(connection: Connection) -> dict[str, Any]:
     """What participants read while the study is paused; empty while it is not."""
-    message = game.pause_message(connection)
+    message = pause_message(connection)
     return {} if message is None else {"message": message}

@@ -10,7 +10,8 @@ from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.server.assignment import is_complete
 from videomem_hf.protocol.server.completion import readable_id
 from videomem_hf.protocol.server.database import participants, steps
-from videomem_hf.protocol.server.game import Game, pause_message
+from videomem_hf.protocol.server.game import Game
+from videomem_hf.protocol.server.pause import pause_message
 from videomem_hf.protocol.server.settings import StudySettings
 from videomem_hf.protocol.server.tokens import hash_secret, new_token, platform_id, seal
 

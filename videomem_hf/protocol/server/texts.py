@@ -5,6 +5,7 @@ out, an empty line a new paragraph. English, French, German, Spanish and Chinese
 or texts of its own, with files `texts/xx.po` in its folder. Where a text is missing there, English takes its place.
 """
 
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from videomem_hf.schema import InputError
 
 CATALOGUES: Final = Path(__file__).with_name("catalogues")
 FALLBACK: Final = "en"
+_LINE: Final = re.compile(r'((msgctxt|msgid|msgid_plural|msgstr(\[\d+\])?)?\s*"([^"\\]|\\.)*")?')
 _OWN: Final = "texts"
 """Folder of a study's own texts."""
 
@@ -142,6 +144,19 @@ def _delivered(language: str, own: Path) -> Texts:
     return {}
 
 
+def _check_lines(path: Path, content: str) -> None:
+    """Refuse lines that Babel takes for shorter texts, and keys that are there twice, of which it takes the first."""
+    first: dict[str, int] = {}
+    for number, line in enumerate(map(str.strip, content.splitlines()), start=1):
+        if not (line.startswith("#") or _LINE.fullmatch(line)):
+            raise InputError(
+                f'{path}:{number}: {line[:60]!r} is no line of a catalogue; a text is between two " on each of its '
+                'lines, and a quote in it is \\".'
+            )
+        if line.startswith('msgid "') and line != 'msgid ""' and first.setdefault(line, number) != number:
+            raise InputError(f"{path}:{number}: {line[6:]} is in line {first[line]} too; remove one of the two.")
+
+
 def _complete(base: Texts, better: Texts) -> Texts:
     """The texts of `better` where they fit, else those of `base`."""
     return base | {
@@ -151,8 +166,12 @@ def _complete(base: Texts, better: Texts) -> Texts:
 
 def _read(path: Path) -> Texts:
     try:
-        with path.open("rb") as file:
-            catalogue = read_po(file, abort_invalid=True)
-    except (OSError, PoFileError, ValueError) as error:
+        content = path.read_bytes().decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); save it as a text in UTF-8.") from None
+    _check_lines(path, content)
+    try:
+        catalogue = read_po(io.BytesIO(content.encode()), abort_invalid=True)
+    except (PoFileError, ValueError) as error:
         raise InputError(f"{path}: no catalogue of texts ({error}); write it as the delivered ones are.") from None
     return {str(message.id): str(message.string) for message in catalogue if message.id and message.string}
