@@ -95,6 +95,10 @@ class LazyGroup(TyperGroup):
             for each in self.entries
         }
 
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names, in the order of the entries."""
+        return list(self.commands)
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """What lists show of a command; None without one of the name."""
         return self._listed.get(cmd_name)

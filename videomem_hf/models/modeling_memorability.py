@@ -14,6 +14,7 @@ from transformers.utils.generic import can_return_tuple
 from .changed_horizons import check_horizons, horizon_tensors, renew_head, saved_horizons
 from .clip_frames import by_frame, kept_frames, only_input, scatter_to_clips, split_segments
 from .configuration_memorability import MemorabilityConfig
+from .device_maps import keep_tensors_together
 from .exporting import ClipNetwork, ClipPart, ExportPart
 from .hidden_states import StateRecorder
 from .map_info import MapInfo
