@@ -82,6 +82,22 @@ def test_option_names_are_whole_and_examples_paste_at_80_columns(path: tuple[str
         assert line.startswith("    videomem ")
 
 
+@pytest.mark.parametrize(
+    ("words", "files"), [(["--help"], set()), (["predcit"], set()), (["train-sorter", "--help"], {"options", "train_sorter"})]
+)
+def test_only_the_command_that_is_called_is_imported(words: list[str], files: set[str]) -> None:
+    code = f"""import sys
+from videomem_hf.cli import main
+sys.argv = {["videomem", *words]!r}
+try:
+    main()
+finally:
+    print(*(name.removeprefix("videomem_hf.cli.") for name in sys.modules if name.startswith("videomem_hf.cli.")))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stdout
+    assert set(found.splitlines()[-1].split()) == {"exit_codes", "help", "lazy_group"} | files
+
+
 def test_a_mistyped_command_gets_a_suggestion() -> None:
     result = CliRunner().invoke(app, ["predcit", "clip.mp4"])
     assert result.exit_code == 2

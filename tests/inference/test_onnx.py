@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import onnxruntime
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoModel
 
 from tests.clips import write_clip
 from tests.features.media import moving_frames
@@ -83,21 +85,32 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def attention(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """From the name of a model to its folder and that of its export, which is made once."""
+
+    @cache
+    def export(name: str) -> tuple[Path, Path]:
+        folder = tmp_path_factory.mktemp("model")
+        save(OF_FRAMES[name], folder / "run")
+        export_onnx(str(folder / "run"), folder / "onnx")
+        return folder / "run", folder / "onnx"
+
+    return export
+
+
+@pytest.fixture(scope="module")
+def attention(exported: Any) -> tuple[Path, Path]:
     """A model with attention, and its export."""
-    folder = tmp_path_factory.mktemp("attention")
-    save(OF_FRAMES["frame attention"], folder / "run")
-    export_onnx(str(folder / "run"), folder / "onnx")
-    return folder / "run", folder / "onnx"
+    found: tuple[Path, Path] = exported("frame attention")
+    return found
 
 
 @pytest.mark.parametrize("name", OF_FRAMES)
-def test_clips_get_the_scores_and_maps_of_pytorch(name: str, clip: Path, tmp_path: Path) -> None:
-    run = save(OF_FRAMES[name], tmp_path / "run")
-    facts = export_onnx(str(run), tmp_path / "onnx")
-    assert facts.checks["largest_difference_from_pytorch"] <= 1e-4
+def test_clips_get_the_scores_and_maps_of_pytorch(name: str, exported: Any, clip: Path) -> None:
+    run, export = exported(name)
+    assert ExportFacts.read(export).checks["largest_difference_from_pytorch"] <= 1e-4
     expected = load_predictor(str(run), "cpu").predict(clip, maps=name in ATTEND)
-    found = load_onnx_predictor(tmp_path / "onnx").predict(clip, maps=name in ATTEND)
+    found = load_onnx_predictor(export).predict(clip, maps=name in ATTEND)
     assert found.scores.keys() == expected.scores.keys()
     np.testing.assert_allclose(found.frame_scores, expected.frame_scores, atol=1e-5)
     assert list(found.scores.values()) == pytest.approx(list(expected.scores.values()), abs=1e-5)
@@ -128,19 +141,36 @@ def test_the_file_names_what_it_takes_and_gives_and_what_it_is(attention: tuple[
     assert json.loads((attention[1] / "export.json").read_text())["opset"] == 20
 
 
-@pytest.mark.parametrize("kind", [contract.TestFeatureMLP, test_multiview.TestMultiView])
-def test_columns_are_named_inputs(kind: Any, tmp_path: Path) -> None:
-    model = kind().varied_model()
-    model.save_pretrained(tmp_path / "run")
-    export_onnx(str(tmp_path / "run"), tmp_path / "onnx")
-    session = onnxruntime.InferenceSession(str(tmp_path / "onnx/model.onnx"), providers=["CPUExecutionProvider"])
+@pytest.fixture(scope="module")
+def of_columns(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path]]:
+    """A model of features and one of views, each with its export."""
+    folder = tmp_path_factory.mktemp("columns")
+    test_feature_predictor.save_model(folder / "features", ["colorhistogram", "hmp"], [2304, 6075])
+    torch.manual_seed(0)
+    names, sizes = ["hmp", "colorhistogram"], [6075, 2304]
+    layers = {
+        "view_roots": [True] * 2, "view_units": [False] * 2, "view_kernels": ["rbf"] * 2, "summands": [[0], [1]],
+        "patterns": [[0, 1], [0], [1]],
+    }  # fmt: skip
+    model = test_multiview.TestMultiView().model(view_names=names, view_sizes=sizes, **layers)
+    model.save_pretrained(folder / "views")
+    found = {kind: (folder / kind, folder / f"{kind}-onnx") for kind in ("features", "views")}
+    for run, export in found.values():
+        export_onnx(str(run), export)
+    return found
+
+
+@pytest.mark.parametrize("argument", ["features", "views"])
+def test_columns_are_named_inputs(argument: str, of_columns: Any) -> None:
+    run, export = of_columns[argument]
+    model = AutoModel.from_pretrained(run)
+    session = onnxruntime.InferenceSession(str(export / "model.onnx"), providers=["CPUExecutionProvider"])
     names = list(getattr(model.config, "view_names", None) or model.config.feature_names)
     assert [each.name for each in session.get_inputs()] == names
     rng = np.random.default_rng(1)
     columns = {each.name: rng.random((5, each.shape[1]), np.float32) for each in session.get_inputs()}
-    if kind is test_multiview.TestMultiView:
+    if argument == "views":
         columns[names[0]][:2] = np.nan  # clips that lack a view
-    argument = "views" if kind is test_multiview.TestMultiView else "features"
     with torch.no_grad():
         expected = model(**{argument: {name: torch.from_numpy(each) for name, each in columns.items()}})
     np.testing.assert_allclose(session.run(["scores"], columns)[0], expected.scores, atol=1e-5)
@@ -260,11 +290,15 @@ def test_int8_computes_in_it(wide: Any, clip: Path, tmp_path: Path, monkeypatch:
     assert not np.array_equal(found.frame_scores, expected.frame_scores)
 
 
-def test_an_adapted_model_has_its_intervals(clip: Path, tmp_path: Path) -> None:
+def test_an_adapted_model_has_its_intervals(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = save(test_adapted.TestAdapted, tmp_path / "run")
     export_onnx(str(run), tmp_path / "onnx")
     expected = load_predictor(str(run), "cpu").predict(clip)
-    found = load_onnx_predictor(tmp_path / "onnx").predict(clip)
+    predictor, ran = load_onnx_predictor(tmp_path / "onnx"), []
+    run_part = predictor.model.run
+    monkeypatch.setattr(predictor.model, "run", lambda part, inputs: (ran.append(part), run_part(part, inputs))[1])
+    found = predictor.predict(clip)
+    assert ran.count("clip") == 1
     assert expected.intervals is not None
     assert found.intervals is not None
     for horizon, (low, high) in expected.intervals.items():
@@ -273,31 +307,18 @@ def test_an_adapted_model_has_its_intervals(clip: Path, tmp_path: Path) -> None:
     assert found.interval_level == expected.interval_level
 
 
-def test_a_model_of_features_extracts_them_of_a_clip(tmp_path: Path) -> None:
-    run = test_feature_predictor.save_model(tmp_path / "run", ["colorhistogram", "hmp"], [2304, 6075])
-    export_onnx(str(run), tmp_path / "onnx")
+def test_a_model_of_features_extracts_them_of_a_clip(of_columns: Any, tmp_path: Path) -> None:
     longer = write_clip(tmp_path / "c.webm", moving_frames(12, seed=1))
-    expected, found = (
-        load_predictor(str(run), "cpu").predict(longer),
-        load_onnx_predictor(tmp_path / "onnx").predict(longer),
-    )
+    run, export = of_columns["features"]
+    expected, found = load_predictor(str(run), "cpu").predict(longer), load_onnx_predictor(export).predict(longer)
     assert list(found.scores.values()) == pytest.approx(list(expected.scores.values()), abs=1e-6)
     assert found.scores.keys() == expected.scores.keys()
 
 
-def test_a_model_of_views_takes_those_that_a_clip_has(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    names, sizes = ["hmp", "colorhistogram"], [6075, 2304]
-    layers = {
-        "view_roots": [True] * 2, "view_units": [False] * 2, "view_kernels": ["rbf"] * 2, "summands": [[0], [1]],
-        "patterns": [[0, 1], [0], [1]],
-    }  # fmt: skip
-    model = test_multiview.TestMultiView().model(view_names=names, view_sizes=sizes, **layers)
-    model.save_pretrained(tmp_path / "run")
-    export_onnx(str(tmp_path / "run"), tmp_path / "onnx")
+def test_a_model_of_views_takes_those_that_a_clip_has(of_columns: Any, tmp_path: Path) -> None:
     longer = write_clip(tmp_path / "c.webm", moving_frames(12, seed=1))
-    expected = load_predictor(str(tmp_path / "run"), "cpu").predict(longer)
-    found = load_onnx_predictor(tmp_path / "onnx").predict(longer)
+    run, export = of_columns["views"]
+    expected, found = load_predictor(str(run), "cpu").predict(longer), load_onnx_predictor(export).predict(longer)
     assert list(found.scores.values()) == pytest.approx(list(expected.scores.values()), abs=1e-5)
     assert found.intervals.keys() == expected.intervals.keys()
     for horizon, ends in expected.intervals.items():
@@ -308,6 +329,7 @@ def test_weights_of_large_networks_lie_in_a_file_of_their_own(
     wide: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("videomem_hf.inference.export.run.LARGEST_FILE", 100_000)
+    monkeypatch.setattr("videomem_hf.inference.export.run.LEAST_RANK_CORRELATION", 0.5)
     expected = load_onnx_predictor(wide[1]).predict(clip)
     for dtype in ("float32", "int8"):
         out = tmp_path / dtype
@@ -336,15 +358,15 @@ def test_ranks_that_change_are_refused(wide: Any, tmp_path: Path, monkeypatch: p
     assert not (tmp_path / "onnx").exists()
 
 
-def test_a_network_that_differs_is_refused(attention: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_differs_is_refused(wide: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "TOLERANCE", -1.0)
     with pytest.raises(InputError, match="differs from PyTorch by"):
-        export_onnx(str(attention[0]), tmp_path / "onnx")
+        export_onnx(str(wide[0]), tmp_path / "onnx")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_model_whose_scores_are_no_numbers_is_refused(tmp_path: Path) -> None:
-    folder = save(OF_FRAMES["memnet"], tmp_path / "run")
+def test_a_model_whose_scores_are_no_numbers_is_refused(wide: Any, tmp_path: Path) -> None:
+    folder = shutil.copytree(wide[0], tmp_path / "run")
     weights = load_file(folder / "model.safetensors")
     damaged = {name: value * torch.nan for name, value in weights.items()}
     save_file(damaged, folder / "model.safetensors", metadata={"format": "pt"})
@@ -407,12 +429,13 @@ def test_folders_that_are_no_export_are_named(attention: Any, tmp_path: Path) ->
         ({"parts": []}, "export.json: is damaged"),
         ({"parts": {"model": {}}}, "export.json: is damaged"),
         ({"config": {"horizons": ["short_term"]}}, "is damaged .1 horizon, and 2 scores of a clip"),
-        ({"processor": {"fps": 1}}, "has another processor than export.json"),
+        ({"processor": {"fps": 1}}, "is, by its processor, of another model than export.json"),
         ({"maps": {"size": 1}}, "export.json: is damaged"),
-        ({"processor": {}}, "has another processor than export.json"),
+        ({"processor": {}}, "is, by its processor, of another model than export.json"),
         ({"parts": {"model": {"file": "model.onnx", "outputs": {"scores": []}}}}, "export.json: is damaged"),
         ({"caveats": "None."}, "export.json: is damaged .caveats must be a list of texts"),
-        ({"version": "of another run"}, "model.onnx: has another version than export.json beside it says"),
+        ({"maps": {}}, "is, by its maps, of another model"),
+        ({"version": "of another run"}, "model.onnx: is, by its version, of another model than export.json beside it"),
     ],
 )
 def test_a_damaged_description_is_told(attention: Any, tmp_path: Path, changes: dict[str, Any], message: str) -> None:
@@ -436,8 +459,22 @@ def test_a_description_of_another_model_is_told(
     content[section][field] = value
     path.write_text(json.dumps(content))
     load_onnx_predictor(attention[1])
-    with pytest.raises(InputError, match=rf"has another {field if section == 'config' else section} than export.json"):
+    with pytest.raises(InputError, match=rf"by its {field if section == 'config' else section}, of another"):
         load_onnx_predictor(tmp_path / "onnx")
+
+
+def test_a_model_that_weighs_frames_needs_what_weighs_them(exported: Any, tmp_path: Path) -> None:
+    folder = shutil.copytree(exported("spatiotemporal")[1], tmp_path / "onnx")
+    path = folder / "export.json"
+    content = json.loads(path.read_text())
+    del content["parts"]["clip"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="is damaged .a part 'clip' and the output 'features' belong together"):
+        load_onnx_predictor(folder)
+    del content["parts"]["model"]["outputs"]["features"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"model.onnx: has the outputs .*features .*, and export.json says scores"):
+        load_onnx_predictor(folder)
 
 
 def test_another_network_under_the_description_is_told(attention: Any, tmp_path: Path) -> None:

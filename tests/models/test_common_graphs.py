@@ -64,6 +64,16 @@ def test_gradient_checkpointing_changes_nothing(subject: Subject) -> None:
             torch.testing.assert_close(two.grad, one.grad, atol=1e-6, rtol=1e-4, msg=name)
 
 
+def test_without_a_loop_of_torch_the_recurrence_is_exported_for_as_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`scan`, which gives any number of steps, is not public yet."""
+    monkeypatch.setattr("videomem_hf.models.modeling_spatiotemporal.scan", None)
+    torch.manual_seed(0)
+    own, x = BidirectionalGRU(5, 4), torch.randn(3, 6, 5)
+    for parameter in own.parameters():
+        torch.nn.init.normal_(parameter)
+    torch.testing.assert_close(torch.export.export(own, (x,)).module()(x), own(x))
+
+
 def test_the_recurrence_is_that_of_torch() -> None:
     """Both directions, with sequences of different lengths packed by torch."""
     torch.manual_seed(0)

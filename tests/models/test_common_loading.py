@@ -84,6 +84,32 @@ def test_weights_that_lie_on_a_disk_give_the_same_scores(
             torch.testing.assert_close(subject.run(model, output_attentions=True).attentions, expected)
 
 
+def test_a_class_token_and_positions_lie_together_where_memory_ends_between_them(tmp_path: Path) -> None:
+    model = ViTMem().model()
+    model.save_pretrained(tmp_path / "model")
+    memory = {"cpu": model.vit.cls_token.nbytes + model.vit.pos_embed.nbytes // 2}
+    loaded = AutoModel.from_pretrained(
+        tmp_path / "model", device_map="auto", max_memory=memory, offload_folder=tmp_path / "disk"
+    )
+    assert loaded.vit.blocks[0].mlp.fc1.weight.is_meta
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(**ViTMem().inputs()).scores, model(**ViTMem().inputs()).scores)
+
+
+def test_weights_of_a_timm_network_itself_are_fetched_from_a_disk(tmp_path: Path) -> None:
+    pytest.importorskip("timm")
+    sizes = {"map_size": 6, "pool_size": 2, "embedding_size": 5, "mlp_size": 4}
+    config = SemanticEmbeddingConfig(trunk="timm/test_vit", **sizes)
+    model = SemanticEmbeddingModel(config).eval()
+    model.save_pretrained(tmp_path / "model")
+    loaded = AutoModel.from_pretrained(tmp_path / "model", device_map={"": "disk"}, offload_folder=tmp_path / "disk")
+    assert loaded.trunk.model.pos_embed.is_meta
+    pixels = torch.rand(1, 2, 3, 160, 160)
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(pixels).scores, model(pixels).scores)
+        torch.testing.assert_close(copy.deepcopy(model)(pixels).scores, model(pixels).scores)
+
+
 def test_blocks_are_not_split(subject: Subject) -> None:
     kinds = {type(each).__name__ for each in subject.model.modules()}
     assert set(subject.model._no_split_modules) <= kinds

@@ -211,8 +211,32 @@ def test_what_has_no_weights_by_name_is_told(tmp_path: Path) -> None:
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
     with pytest.raises(CheckpointError, match="is the state of an optimizer"):
         read_tensors(save(optimizer.state_dict(), tmp_path / "optimizer.pth"))
+    with pytest.raises(CheckpointError, match=r"holds optimizer, epoch, and no weights; save the weights"):
+        read_tensors(save({"optimizer": optimizer.state_dict(), "epoch": 1}, tmp_path / "training.pth"))
+    with pytest.raises(CheckpointError, match=r"holds no weights; save the weights"):
+        read_tensors(save({}, tmp_path / "nothing.pth"))
+    with pytest.raises(CheckpointError, match=r"is an adapter of PEFT, without the network.* merge_and_unload"):
+        read_tensors(save({"base_model.model.fc.lora_A.weight": torch.ones(1, 2)}, tmp_path / "adapter.pth"))
     with pytest.raises(CheckpointError, match="weights are named by text, here 0, 1 stands for a name"):
         read_tensors(save({0: torch.zeros(1), 1: torch.zeros(1)}, tmp_path / "numbers.pth"))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda own: {"ema": own, "epoch": 1},
+        lambda own: {"state_dict_ema": own, "args": None},
+        lambda own: {"model_ema": {"module": own, "decay": 0.999}},
+        lambda own: {"params_ema": own},
+        lambda own: {"module": own, "global_steps": 7},
+        lambda own: {"model": own, "ema": {name: value + 1 for name, value in own.items()}},
+    ],
+)
+def test_weights_are_found_where_training_scripts_put_them(wrap: Any, tmp_path: Path) -> None:
+    own = {"a.weight": torch.ones(2), "a.bias": torch.zeros(2)}
+    found = read_tensors(save(wrap(own), tmp_path / "a.pth"))
+    assert found.keys() == own.keys()
+    assert torch.equal(found["a.weight"], own["a.weight"])
 
 
 def test_heads_of_timms_huge_transformer(tmp_path: Path) -> None:
@@ -363,6 +387,10 @@ def test_other_formats_are_named(tmp_path: Path) -> None:
         "pointer.pt": (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
         "net.onnx": (b"\x08\x08\x12\x07pytorch", "an ONNX graph"),
         "net.caffemodel": (b"\n\x07AlexNet", "a Caffe model"),
+        "pointer.safetensors": (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+        "empty.safetensors": (b"", "is empty; fetch it again"),
+        "empty.pt": (b"", "is empty; fetch it again"),
+        "log.pth": (b"epoch,loss\n1,2\n", "is damaged, or no file of torch.save; save the weights"),
     }
     for name, (content, message) in contents.items():
         (tmp_path / name).write_bytes(content)

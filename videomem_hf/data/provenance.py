@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from videomem_hf.schema import InputError
 
 CARD: Final = "README.md"
@@ -100,6 +98,8 @@ def _front_matter(card: Path) -> dict[str, Any] | None:
     parts = card.read_text(encoding="utf-8").split("---\n", 2)
     if len(parts) < 3 or parts[0]:
         return None
+    import yaml  # predictions without such data do not need it
+
     try:
         front = yaml.safe_load(parts[1])
     except yaml.YAMLError:

@@ -1,11 +1,14 @@
 """A clip while its frames are scored."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from videomem_hf.inference.prediction import Intervals
 from videomem_hf.inference.selection import EvenSelection
 from videomem_hf.inference.sources import ClipSource, input_name
+from videomem_hf.schema import Horizon
 from videomem_hf.video.video import Frame
 
 
@@ -62,3 +65,28 @@ class KeptFrame:
     image: np.ndarray
     input_shape: tuple[int, int]
     map: np.ndarray | None
+
+
+@dataclass
+class ClipOutput:
+    """What a model gives for all frames of a clip.
+
+    Attributes:
+        frame_scores: `(frames, horizons)`.
+        weights: `(frames,)`, which are made to sum to 1; None where all frames count alike.
+        ends: `(horizons, 2)` of the prediction intervals; None for a model that gives none.
+    """
+
+    frame_scores: np.ndarray
+    weights: np.ndarray | None = None
+    ends: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.weights is not None:
+            self.weights = self.weights / self.weights.sum()
+
+    def intervals(self, horizons: Sequence[Horizon]) -> Intervals | None:
+        """The prediction intervals by horizon."""
+        if self.ends is None:
+            return None
+        return {horizon: (low, high) for horizon, (low, high) in zip(horizons, self.ends.tolist(), strict=True)}

@@ -14,9 +14,9 @@ from PIL import Image
 
 from videomem_hf.inference import saliency as explaining
 from videomem_hf.inference.claims import Claims
-from videomem_hf.inference.clip_frames import ClipFrames, KeptFrame, Piece
+from videomem_hf.inference.clip_frames import ClipFrames, ClipOutput, KeptFrame, Piece
 from videomem_hf.inference.clip_predictor import ClipPredictor, OnFrame, Options
-from videomem_hf.inference.prediction import Intervals, Prediction, Saliency, Still
+from videomem_hf.inference.prediction import Prediction, Saliency, Still
 from videomem_hf.inference.read_ahead import read_ahead
 from videomem_hf.inference.saliency import Area, covered_by_cells, place_on_frame, score_rows, scores_and_maps
 from videomem_hf.inference.selection import EvenSelection
@@ -143,28 +143,19 @@ class Predictor(ClipPredictor):
 
         None where all count alike.
         """
-        if not self.keeps_features:
-            return rows, None
-        output = self._output_of(rows)
-        frame_scores = output.frame_scores[0].double().cpu().numpy()
-        if not self.weighs_frames:
-            return frame_scores, None
-        weights = output.temporal_weights[0].double().cpu().numpy()
-        return frame_scores, weights / weights.sum()
+        found = self._finish_clip(rows)
+        return found.frame_scores, found.weights
 
-    def _output_of(self, rows: np.ndarray) -> Any:
-        """The model's output for a clip whose frames have these features."""
+    def _finish_clip(self, rows: np.ndarray) -> ClipOutput:
+        """What the model gives for a clip by the rows of all its segments, in one run of what sees them together."""
+        if not self.keeps_features:
+            return ClipOutput(rows)
         import torch
 
         with self._alone():
-            return self.model(features=torch.from_numpy(rows)[None].float().to(self.device))
-
-    def _intervals(self, rows: np.ndarray) -> Intervals | None:
-        """The prediction intervals that the model itself gives."""
-        if not getattr(self.model, "gives_intervals", False):
-            return None
-        ends = self._output_of(rows).intervals[0].double().cpu().tolist()
-        return {horizon: (low, high) for horizon, (low, high) in zip(self.horizons, ends, strict=True)}
+            output = self.model(features=torch.from_numpy(rows)[None].float().to(self.device))
+        kept = (output.frame_scores, output.get("temporal_weights"), output.get("intervals"))
+        return ClipOutput(*(None if each is None else each[0].double().cpu().numpy() for each in kept))
 
     def seen_part(self, shape: tuple[int, int]) -> Area:
         """Left, top, right and bottom of what the model sees of frames of `shape`, as shares of width and height."""
@@ -187,7 +178,8 @@ class Predictor(ClipPredictor):
         if clip.error is not None:
             raise clip.error
         rows = np.stack(clip.rows)
-        frame_scores, weights = self.weigh_rows(rows)
+        found = self._finish_clip(rows)
+        frame_scores, weights = found.frame_scores, found.weights
         scores = dict(zip(self.horizons, np.average(frame_scores, axis=0, weights=weights).tolist(), strict=True))
         times = np.array(clip.times)
         joint = np.stack(clip.maps) if clip.maps else None
@@ -205,7 +197,7 @@ class Predictor(ClipPredictor):
             notes=self.notes(clip.name, clip.notes, maps),
             saliency=None if joint is None else Saliency(times, joint, *self._areas(clip.shape, clip.input_shape)),
             temporal_weights=weights,
-            intervals=self._intervals(rows),
+            intervals=found.intervals(self.horizons),
             interval_level=self.interval_level,
         )
         return self.with_claims(prediction, clip.description())

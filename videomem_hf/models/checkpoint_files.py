@@ -20,8 +20,12 @@ from safetensors.torch import load_file
 
 Tensors = dict[str, torch.Tensor]
 
-WRAPPERS: Final = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
-"""Where training scripts put the weights in the dictionary that they save, one in another also."""
+WRAPPERS: Final = (
+    "state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "module", "state_dict_ema",
+    "model_ema", "ema_state_dict", "ema", "params_ema", "teacher",
+)  # fmt: skip
+"""Where training scripts put the weights in the dictionary that they save, one in another also; those that were trained
+come before their moving average."""
 PREFIXES: Final = ("module.", "model.", "net.", "network.", "_orig_mod.", "_fsdp_wrapped_module.")
 """What wrappers of a network put before all names: `DataParallel`, Lightning modules, `torch.compile` and others."""
 _FOLDER_FILES: Final = (
@@ -153,10 +157,18 @@ def _named_tensors(path: Path) -> Tensors:
         if inner is None:
             break
         content = inner
-    if not isinstance(content, dict) or not content:
-        raise CheckpointError(f"{path}: holds a {type(content).__name__}, not weights by name")
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path}: holds a {type(content).__name__}, not weights by name; {_ELSEWHERE}")
     if {"state", "param_groups"} <= content.keys():
         raise CheckpointError(f"{path}: is the state of an optimizer, without the weights; {_ELSEWHERE}")
+    if not any(isinstance(value, torch.Tensor) for value in content.values()):
+        held = f"{list_names([str(name) for name in content])}, and no weights" if content else "no weights"
+        raise CheckpointError(f"{path}: holds {held}; {_ELSEWHERE}")
+    if any(".lora_" in str(name) for name in content):
+        raise CheckpointError(
+            f"{path}: is an adapter of PEFT, without the network that it adapts; load both, and save what "
+            "merge_and_unload() gives"
+        )
     if others := [str(name) for name, value in content.items() if not isinstance(value, torch.Tensor)]:
         raise CheckpointError(f"{path}: not only weights by name; {list_names(others)} is something else")
     if unnamed := [repr(name) for name in content if not isinstance(name, str)]:
@@ -172,8 +184,9 @@ def _is_safetensors(path: Path) -> bool:
 
 def _read_safetensors(path: Path) -> Tensors:
     try:
+        _refuse_other_formats(path)
         return load_file(path)
-    except (SafetensorError, json.JSONDecodeError) as error:
+    except (SafetensorError, json.JSONDecodeError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{path}: a damaged safetensors file ({error})") from None
 
 
@@ -189,10 +202,11 @@ def _read_torch(path: Path) -> object:
         raise
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
-        what = f"objects that need code ({found[1]})" if found else "objects that need code, or is damaged"
+        if found is None:
+            raise CheckpointError(f"{path}: is damaged, or no file of torch.save; {_ELSEWHERE}") from None
         raise CheckpointError(
-            f"{path}: holds {what} and is refused; where it comes from, save only the weights: "
-            "torch.save(model.state_dict(), FILE)"
+            f"{path}: holds objects that need code ({found[1]}) and is refused; where it comes from, save only the "
+            "weights: torch.save(model.state_dict(), FILE)"
         ) from None
     except Exception as error:  # a damaged file raises whatever its bytes lead to
         cause = str(error).strip().split("\n")[0] or "it ends too early"
@@ -217,10 +231,13 @@ def _compare_checksums(path: Path) -> None:
 
 def _refuse_other_formats(path: Path) -> None:
     """Name a file of another format."""
+    if not path.stat().st_size:
+        raise CheckpointError(f"{path}: is empty; fetch it again")
     with path.open("rb") as file:
         head = file.read(64)
+    is_zip = zipfile.is_zipfile(path)
     what = next((text for begin, text in _BEGINNINGS.items() if head.lower().startswith(begin.lower())), None)
-    if what is None and zipfile.is_zipfile(path):
+    if what is None and is_zip:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
         if any(name.endswith("constants.pkl") for name in names):
@@ -229,7 +246,8 @@ def _refuse_other_formats(path: Path) -> None:
                 "weights: torch.save(torch.jit.load(FILE).state_dict(), OUT)"
             )
         if not any(name.endswith("data.pkl") for name in names):
-            what = f"an archive of {list_names(names)}; unpack it first"
-    what = what or (None if zipfile.is_zipfile(path) else _ENDINGS.get(path.suffix.lower()))
+            what = _ENDINGS.get(path.suffix.lower(), f"an archive of {list_names(names)}; unpack it first")
+    if what is None and not is_zip:
+        what = _ENDINGS.get(path.suffix.lower())
     if what is not None:
         raise CheckpointError(f"{path}: is {what}" + ("" if ";" in what else f"; where it comes from, {_ELSEWHERE}"))

@@ -14,6 +14,7 @@ from transformers.utils.generic import can_return_tuple
 from .changed_horizons import check_horizons, horizon_tensors, renew_head, saved_horizons
 from .clip_frames import by_frame, kept_frames, only_input, scatter_to_clips, split_segments
 from .configuration_memorability import MemorabilityConfig
+from .device_maps import keep_tensors_together
 from .exporting import ClipNetwork, ClipPart, ExportPart
 from .hidden_states import StateRecorder
 from .map_info import MapInfo
@@ -112,14 +113,17 @@ class MemorabilityModel(PreTrainedModel):
         """
         saved = saved_horizons(cls, pretrained_model_name_or_path, config, kwargs)
         check_horizons(saved, config, kwargs, ignore_mismatched_sizes)
-        result = super().from_pretrained(
+        load = partial(
+            super().from_pretrained,
             pretrained_model_name_or_path,
             *model_args,
             config=config,
             ignore_mismatched_sizes=ignore_mismatched_sizes,
-            **kwargs,
         )
-        renew_head(result[0] if isinstance(result, tuple) else result, saved)
+        result = load(**kwargs)
+        if isinstance(kwargs.get("device_map"), str) and (places := keep_tensors_together(_model_of(result))):
+            result = load(**kwargs | {"device_map": places})
+        renew_head(_model_of(result), saved)
         return result
 
     def get_input_embeddings(self) -> None:
@@ -338,6 +342,11 @@ class Conv3d(nn.Conv3d):
             return super()._conv_forward(input, weight, bias)
         wide = super()._conv_forward(input.float(), weight.float(), None if bias is None else bias.float())
         return wide.to(input.dtype)
+
+
+def _model_of(result: Any) -> Any:
+    """What `from_pretrained` gives, without its loading info."""
+    return result[0] if isinstance(result, tuple) else result
 
 
 def init_layer(module: nn.Module) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch._higher_order_ops.scan import scan
 from transformers.utils.generic import can_return_tuple
 
 from .backbones import build_backbone
@@ -21,6 +20,11 @@ from .configuration_spatiotemporal import SpatioTemporalConfig
 from .modeling_frame_attention import AttentionConv, ChannelNorm, ConvBlock, attend, init_near_mean
 from .modeling_memorability import FeaturesAndMaps, MemorabilityModel, MemorabilityOutput, init_layer
 from .scoring import scores_around_mean
+
+try:
+    from torch._higher_order_ops.scan import scan
+except ImportError:  # torch declares no loop public yet
+    scan = None
 
 
 @dataclass
@@ -58,7 +62,8 @@ class BidirectionalGRU(nn.Module):
         names = (f"{kind}_l0{suffix}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
         weights = [getattr(self, name) for name in names]
         start = x.new_zeros(x.shape[0], self.hidden)
-        if torch.compiler.is_exporting():  # any number of steps, where torch.gru would be that of the example
+        # Any number of steps, where torch.gru has that of the example.
+        if torch.compiler.is_exporting() and scan is not None:
 
             def step(state: torch.Tensor, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
                 state = torch.gru_cell(inputs, state, *weights)

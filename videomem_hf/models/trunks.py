@@ -110,9 +110,11 @@ class TimmTrunk(nn.Module):
         if not timm.is_model(name):
             raise ValueError(f"timm has no network {name!r}")
         self.model = timm.create_model(name, pretrained=False, num_classes=0, **arguments)
+        # Called as a module, so that Accelerate brings weights of its own that lie elsewhere.
+        self.model.forward = self.model.forward_features
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        x = self.model.forward_features(pixels)
+        x = self.model(pixels)
         if x.ndim == 3:  # tokens, the first of them for the class
             height, width = self.model.patch_embed.dynamic_feat_size(pixels.shape[-2:])
             tokens = x[:, self.model.num_prefix_tokens :]

@@ -259,6 +259,7 @@ def _save(proto: Any, path: Path, facts: ExportFacts, one_file: bool = False) ->
         "architecture": facts.architecture,
         "horizons": json.dumps(list(facts.config["horizons"])),
         "processor": json.dumps(facts.processor),
+        "maps": json.dumps(facts.maps),
         "caveats": json.dumps(list(facts.caveats)),
         "dtype": facts.dtype,
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from videomem_hf.model_names import EXPORT_FILE
-from videomem_hf.models.export_names import MODEL_PART, SCORES
+from videomem_hf.models.export_names import CLIP_PART, FEATURES, MODEL_PART, SCORES
 from videomem_hf.schema import Horizon, InputError, short_message
 from videomem_hf.system import atomic_write, quantity
 
@@ -84,6 +84,8 @@ class ExportFacts:
                     raise InputError(f"{folder}: lacks {part['file']}; export the model again")
             if isinstance(known["caveats"], str) or not all(isinstance(each, str) for each in facts.caveats):
                 raise ValueError("caveats must be a list of texts")
+            if (FEATURES in facts.outputs(MODEL_PART)) != (CLIP_PART in facts.parts):
+                raise ValueError(f"a part {CLIP_PART!r} and the output {FEATURES!r} belong together")
             scores, horizons = facts.parts[MODEL_PART]["outputs"][SCORES][-1], len(facts.config["horizons"])
             if scores != horizons:
                 raise ValueError(f"{quantity(horizons, 'horizon')}, and {scores} scores of a clip")

@@ -102,24 +102,30 @@ class SegmentOutputs:
 def _check_tensors(folder: Path, part: dict[str, Any], session: "InferenceSession") -> None:
     """Raise an InputError for a graph that does not take and give what `export.json` says."""
     for kind, tensors in (("inputs", session.get_inputs()), ("outputs", session.get_outputs())):
-        have = {each.name: each.shape for each in tensors}
-        for name, axes in part[kind].items():
-            sizes = zip(have.get(name) or axes, axes, strict=False)
-            if name not in have or any(isinstance(a, int) and isinstance(b, int) and a != b for a, b in sizes):
-                raise InputError(
-                    f"{folder / part['file']}: has the {kind} {', '.join(f'{n} {s}' for n, s in have.items())}, and "
-                    f"{EXPORT_FILE} says {name} {axes}; export the model again"
-                )
+        have, said = {each.name: each.shape for each in tensors}, part[kind]
+        if have.keys() != said.keys() or not all(_fits(have[name], axes) for name, axes in said.items()):
+            found, expected = (", ".join(f"{n} {shape}" for n, shape in each.items()) for each in (have, said))
+            raise InputError(
+                f"{folder / part['file']}: has the {kind} {found}, and {EXPORT_FILE} says {expected}; export the model "
+                "again"
+            )
+
+
+def _fits(shape: list[Any] | None, axes: list[str | int]) -> bool:
+    """Whether the axes of a graph's tensor, as far as they are numbers, are those that are said."""
+    pairs = zip(shape or axes, axes, strict=False)
+    return all(a == b for a, b in pairs if isinstance(a, int) and isinstance(b, int))
 
 
 def _check_model(path: Path, facts: ExportFacts, session: "InferenceSession") -> None:
     """Raise an InputError for a graph that is, by its metadata, of another model than `export.json` says."""
     own = session.get_modelmeta().custom_metadata_map
-    own |= {name: json.loads(own[name]) for name in ("horizons", "processor") if name in own}
-    said = {"version": facts.version, "horizons": facts.config["horizons"], "processor": facts.processor}
+    own |= {name: json.loads(own[name]) for name in ("horizons", "processor", "maps") if name in own}
+    said = {"horizons": facts.config["horizons"]} | {n: getattr(facts, n) for n in ("version", "processor", "maps")}
     if differ := [name for name, value in said.items() if own.get(name, value) != value]:
         raise InputError(
-            f"{path}: has another {' and '.join(differ)} than {EXPORT_FILE} beside it says; export the model again"
+            f"{path}: is, by its {' and '.join(differ)}, of another model than {EXPORT_FILE} beside it says; export the "
+            "model again"
         )
 
 

@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from videomem_hf.inference.clip_frames import Piece
+from videomem_hf.inference.clip_frames import ClipOutput, Piece
 from videomem_hf.inference.clip_predictor import Options
 from videomem_hf.inference.onnx.network import OnnxNetwork
 from videomem_hf.inference.onnx.processing import FrameProcessor
-from videomem_hf.inference.prediction import Intervals
 from videomem_hf.inference.predictor import Predictor
 from videomem_hf.inference.sources import ClipSource
 from videomem_hf.models.export_names import FRAME_SCORES, INTERVALS, PIXELS, TEMPORAL_WEIGHTS
@@ -45,18 +44,11 @@ class OnnxPredictor(Predictor):
         found = self.model.score_segments(self._pixels(segments))
         return found.rows, found.groups
 
-    def weigh_rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    def _finish_clip(self, rows: np.ndarray) -> ClipOutput:
         if not self.model.keeps_features:
-            return rows, None
+            return ClipOutput(rows)
         found = self.model.score_features(rows)
-        weights = found.get(TEMPORAL_WEIGHTS)
-        return found[FRAME_SCORES], None if weights is None else weights / weights.sum()
-
-    def _intervals(self, rows: np.ndarray) -> Intervals | None:
-        if not self.model.gives_intervals:
-            return None
-        ends = self.model.score_features(rows)[INTERVALS].tolist()
-        return {horizon: (low, high) for horizon, (low, high) in zip(self.horizons, ends, strict=True)}
+        return ClipOutput(found[FRAME_SCORES], found.get(TEMPORAL_WEIGHTS), found.get(INTERVALS))
 
     @property
     def _decoding_threads(self) -> int:
