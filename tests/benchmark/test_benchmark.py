@@ -330,7 +330,9 @@ def test_runs_of_different_splits_share_the_clips_that_none_was_trained_on(
 
     monkeypatch.setattr(predictors, "predict_scores", predict_now)
     monkeypatch.setattr(predictors, "evaluation_target", lambda run, data: SimpleNamespace(options={"seed": 0}))
-    monkeypatch.setattr(predictors, "open_splits", lambda *of: {name: {"video_id": ids} for name, ids in splits.items()})
+    monkeypatch.setattr(
+        predictors, "open_splits", lambda *of: {name: {"video_id": ids} for name, ids in splits.items()}
+    )
     alone = read_predictors(runs[:1], truth)
     assert np.isfinite(alone[0].scores[:, 0]).nonzero()[0].tolist() == list(range(40, 60))
     both = read_predictors(runs, truth)

@@ -44,7 +44,11 @@ def write(folder: Path, name: str, text: str) -> Path:
         ("words.csv", "video,st,long\nvideo1,9,.9\nvideo2,9,.5\n", "long_term"),
         ("whole.csv", "video,shortterm_score,confidence\nvideo1,.9,1\nvideo2,.5,1\n", "short_term"),
         ("team_short_run1.csv", "video1.webm,.9\nvideo2.webm,.5\n", "short_term"),
-        ("p.jsonl", '{"video_id": "video1", "long_term": 0.9}\n{"video_id": "video2", "long_term": 0.5}\n', "long_term"),
+        (
+            "p.jsonl",
+            '{"video_id": "video1", "long_term": 0.9}\n{"video_id": "video2", "long_term": 0.5}\n',
+            "long_term",
+        ),
         (
             "p_longterm.json",
             '[{"clip": "a/video1.mp4", "pred": 0.9}, {"clip": "video2.mp4", "pred": 0.5, "note": null}]',

@@ -7,6 +7,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import nnls
 from scipy.stats import spearmanr
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF
@@ -15,12 +16,12 @@ from sklearn.kernel_ridge import KernelRidge
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.models.modeling_multiview import MultiViewModel
 from videomem_hf.multiview import kernel_ridge, kernels
-from videomem_hf.multiview.borrowing import clearly_better, fit_scoring
+from videomem_hf.multiview.borrowing import clearly_better, fit_scoring, stack_models
 from videomem_hf.multiview.checkpoint import FitCheckpoint
 from videomem_hf.multiview.interval_state import fit_horizons, interval_state
 from videomem_hf.multiview.kernel_head import build_kernel_model, fit_kernel_head
 from videomem_hf.multiview.kernel_ridge import Solution, solve
-from videomem_hf.multiview.kernel_search import Choices, KernelSearch, mean_correlation, view_patterns
+from videomem_hf.multiview.kernel_search import RIDGES, Choices, KernelSearch, mean_correlation, view_patterns
 from videomem_hf.multiview.kernels import KernelBank, Summand, view_space
 from videomem_hf.multiview.predict import model_outputs
 from videomem_hf.multiview.targets import make_targets, relative_noise
@@ -284,6 +285,54 @@ def test_horizons_without_anything_in_common_keep_to_themselves() -> None:
     assert weights[0, 0] > 0
 
 
+def test_a_model_of_one_view_is_added_where_that_is_clearly_better() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(400, 2))
+    y[:9, 0] = np.nan
+    strong = np.nan_to_num(y) + rng.normal(size=y.shape)
+    weak = 0.1 * np.nan_to_num(y) + rng.normal(size=y.shape)
+    weak[:, 1] = strong[:, 1]  # nothing is gained for the long term
+    folds = fold_indices(400, 5, 0)
+    own = fit_scoring(weak, y, folds)
+    outputs = np.stack([weak, strong], axis=1)
+    found = stack_models(own, outputs, [3], y, folds)
+    known = np.isfinite(y[:, 0])
+    x = outputs.reshape(400, 4)[known]
+    expected = nnls(x - x.mean(axis=0), y[known, 0] - y[known, 0].mean())[0]
+    np.testing.assert_allclose([*found.weights[0], *found.others[3][0]], expected)
+    assert found.intercepts[0] == pytest.approx((y[known, 0] - x @ expected).mean())
+    assert spearmanr(found.held_out[known, 0], y[known, 0])[0] > spearmanr(own.held_out[known, 0], y[known, 0])[0] + 0.3
+    np.testing.assert_array_equal(found.weights[1], own.weights[1])
+    np.testing.assert_array_equal(found.held_out[:, 1], own.held_out[:, 1])
+    assert not found.others[3][1].any()
+    assert not stack_models(own, np.stack([weak, weak], axis=1), [3], y, folds).others
+
+
+def test_a_view_of_many_numbers_that_scores_follow_in_a_line_gets_a_wide_kernel() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 60))
+    x[:, 0] *= 3
+    y = np.clip(0.8 + 0.02 * x[:, :1] + 0.02 * rng.normal(size=(120, 1)), 0, 1)
+    search = KernelSearch(KernelBank({"a": x}), make_targets(y, np.full_like(y, np.nan)), fold_indices(120, 5, 0))
+    choices = search.choose()
+    assert choices.widths[0] < 0.2
+    ((summand),) = choices.summands([0])
+    assert summand.widths == {0: pytest.approx(3 * choices.widths[0])}
+    default = max(search.quality([ALONE], ridge) for ridge in RIDGES)
+    assert search.quality([summand], choices.ridge) > default + 0.02
+
+
+def test_views_of_other_widths_keep_their_variance_at_the_median_distance() -> None:
+    choices = Choices([0.3, 0.3], [1.1, 1.1], widths=[1.0, 0.1])
+    first, second, product = choices.summands([0, 1])
+    assert (first.widths, second.widths) == ({0: 3.0}, {1: pytest.approx(0.3)})
+    assert product.widths == pytest.approx({0: 2.0, 1: 0.2})
+    assert first.weight + second.weight + product.weight == pytest.approx(1)
+    spread = {3.0: 0.25 / first.weight, 0.3: 0.25 / second.weight, 2.2: 0.5 / product.weight}
+    expected = {3.0: 1.0, 0.3: (1 - np.exp(-0.3)) / (1 - np.exp(-3)), 2.2: (1 - np.exp(-2.2)) / (1 - np.exp(-4))}
+    assert {width: each / spread[3.0] for width, each in spread.items()} == pytest.approx(expected)
+
+
 def test_strong_views_weigh_more_and_the_product_is_of_mean_distances() -> None:
     choices = Choices([0.4, 0.2, 0.0], [1.1] * 3, product_views=2)
     title, concepts, useless, product = choices.summands([0, 1, 2])
@@ -292,7 +341,7 @@ def test_strong_views_weigh_more_and_the_product_is_of_mean_distances() -> None:
     assert concepts.weight == pytest.approx(0.5 * 0.2**2 / squares)
     assert useless.weight == pytest.approx(0.5 * 0.05**2 / squares)
     assert title.widths == {0: 3.0}
-    assert product.weight == 0.5
+    assert product.weight == pytest.approx(0.5)
     assert product.widths == pytest.approx({0: 4 * 2 / 3, 1: 4 / 3})
     assert choices.summands([2]) == [Summand(1.0, {2: 3.0})]
     assert Choices.from_dict(json.loads(json.dumps(asdict(choices)))) == choices

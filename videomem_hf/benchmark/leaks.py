@@ -168,7 +168,10 @@ def _of_values(each: Predictor, truth: GroundTruth, rows: np.ndarray, column: in
             words = f"{number:,} of {len(x):,} {name} predictions of {each.name} are exactly {end:g}: they are clipped."
             yield Leak("clipped", each.name, words, int(number), horizon=horizon)
     equal = np.isclose(x, y, rtol=0, atol=5e-5)
-    if equal.sum() >= max(_COPIED * len(x) + 2 * _equal_by_chance(x, y), _FEWEST / 2) and len(np.unique(x[equal])) > _NAMED:
+    if (
+        equal.sum() >= max(_COPIED * len(x) + 2 * _equal_by_chance(x, y), _FEWEST / 2)
+        and len(np.unique(x[equal])) > _NAMED
+    ):
         words = f"{equal.sum():,} of {len(x):,} {name} predictions of {each.name} are the measured score itself."
         first = tuple(truth.ids[row] for row in rows[equal][:_NAMED])
         yield Leak("copied_labels", each.name, words, int(equal.sum()), first, horizon)

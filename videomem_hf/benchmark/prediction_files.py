@@ -145,7 +145,7 @@ def merge_runs(files: Sequence[Predictions], horizons: Sequence[str]) -> list[Pr
 
 
 def _name_without_horizon(path: Path, horizons: Sequence[str]) -> str:
-    """A path with a star for the horizon in its file's name, or else in its folder's; as it is where neither has one."""
+    """A path with a star for the horizon in its file's name, or else in its folder's; unchanged without one."""
     stem, folder = path.stem.lower(), path.parent.name.lower()
     for horizon in horizons:
         stem, folder = (re.sub(_pattern(horizon), "*", name) for name in (stem, folder))
@@ -177,7 +177,7 @@ def _read_rows(path: Path) -> list[list[str]]:
     if path.suffix.lower() in _NOT_TEXT:
         table = read_any_table(path)
         cells = [[row.values.get(name) for name in table.columns] for row in table.rows]
-        return [list(table.columns), *(["" if cell is None else str(cell) for cell in row] for row in cells)]
+        return [list(table.columns), *([_text_of(cell) for cell in row] for row in cells)]
     rows = [row for row in _split_lines(path, read_text(path, own=True)) if any(row)]
     if not rows:
         raise InputError(f"{path}: is empty; give a file of predictions")
@@ -201,11 +201,14 @@ def _rows_of_object(path: Path) -> list[list[str]]:
     if not isinstance(content, dict) or not content:
         return []
     if not all(isinstance(value, dict) for value in content.values()):
-        return [[clip, "" if value is None else str(value)] for clip, value in content.items()]
+        return [[clip, _text_of(value)] for clip, value in content.items()]
     names = list(dict.fromkeys(name for value in content.values() for name in value))
-    cells = [[value.get(name) for name in names] for value in content.values()]
-    found = [[clip, *("" if cell is None else str(cell) for cell in row)] for clip, row in zip(content, cells, strict=True)]
-    return [[IDS[0], *names], *found]
+    rows = [[clip, *(_text_of(value.get(name)) for name in names)] for clip, value in content.items()]
+    return [[IDS[0], *names], *rows]
+
+
+def _text_of(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def _split_lines(path: Path, text: str) -> list[list[str]]:

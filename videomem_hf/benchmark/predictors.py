@@ -96,7 +96,7 @@ def read_predictors(
 
 
 def _read_run(run: Path, truth: GroundTruth, loading: Mapping[str, Any]) -> Predictions:
-    """Take a run's held-out predictions; where none is of the ground truth it was trained on other data, and predicts."""
+    """Take a run's held-out predictions; where none is of the ground truth it saw other data, and predicts all."""
     own = read_run(run)
     table = read_prediction_file(run / PREDICTIONS_FILE, sorted(own.predicted))
     if not _match(_ids(table), _known(truth))[0]:
@@ -121,9 +121,7 @@ def _trained_on(run: Path, data: str) -> frozenset[str]:
         return frozenset()
 
 
-def _add_unseen(
-    given: Predictions, unseen: Set[str], truth: GroundTruth, loading: Mapping[str, Any]
-) -> Predictions:
+def _add_unseen(given: Predictions, unseen: Set[str], truth: GroundTruth, loading: Mapping[str, Any]) -> Predictions:
     """Let a run predict those clips that no run was trained on and that it did not hold out, so that all share more."""
     missing = unseen - {clip_key(clip) for clip in _ids(given)}
     if not missing or not given.trained_on:
