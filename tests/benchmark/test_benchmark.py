@@ -27,8 +27,7 @@ from videomem_hf.benchmark.comparison import compare_predictors
 from videomem_hf.benchmark.leaderboard import add_result, read_leaderboard, tables_of
 from videomem_hf.benchmark.page import write_page
 from videomem_hf.benchmark.predicted_scores import PredictedScores
-from videomem_hf.benchmark.prediction_files import Predictions
-from videomem_hf.benchmark.predictors import align, read_predictors
+from videomem_hf.benchmark.predictors import read_predictors
 from videomem_hf.benchmark.protocols import available_protocols, make_protocol
 from videomem_hf.benchmark.published import beside, read_published
 from videomem_hf.benchmark.result_text import result_text
@@ -279,35 +278,6 @@ def test_protocols_that_data_do_not_allow(protocol: str, message: str) -> None:
     truth = replace(truth, unscored=["video99"])
     with pytest.raises(InputError, match=message):
         run_benchmark([predictor(truth, honest(true))], truth, BenchmarkOptions((protocol,)))
-
-
-def test_ids_are_found_whatever_their_form() -> None:
-    truth, _ = make_truth(50)
-    bare = align(Predictions("bare", {"short_term": {str(n): n / 100 for n in range(1, 60)}}), truth)
-    assert bare.scores[4, 0] == 0.05
-    assert bare.extra == tuple(sorted(map(str, range(51, 60))))
-    assert bare.notes[-1] == "Its ids are matched by their numbers: 1 is taken as video1."
-    for form in ("{:05d}", "{}.0", "VIDEO{}", "video{:04d}"):
-        other = align(Predictions(form, {"short_term": {form.format(n): n / 100 for n in range(1, 51)}}), truth)
-        np.testing.assert_array_equal(other.scores[:, 0], bare.scores[:, 0])
-        assert not other.extra
-    with pytest.raises(InputError, match="none of its 2 clips"):  # two ids would be one clip
-        align(Predictions("twice", {"short_term": {"7": 0.1, "07": 0.2}}), truth)
-    percent = align(Predictions("p", {"short_term": dict.fromkeys(truth.ids, 50.0)}), truth)
-    assert percent.notes[-1].startswith("Its short-term scores are between 50 and 50, and measured ones in [0, 1]")
-    with pytest.raises(InputError, match="p: has no score of any clip"):
-        align(Predictions("p", {"short_term": {}}), truth)
-    with pytest.raises(InputError, match=r"none of its 1 clip \(other\) has a measured score in made-up"):
-        align(Predictions("p", {"short_term": {"other": 0.5}}), truth)
-
-
-def test_predictors_of_different_clips_are_counted() -> None:
-    truth, true = make_truth(40)
-    scores = honest(true, 0, 0.5)
-    halves = [np.where(np.arange(40)[:, None] < 20, *each) for each in ((scores, np.nan), (np.nan, scores))]
-    given = [predictor(truth, half, name) for half, name in zip(halves, ("first", "second"), strict=True)]
-    with pytest.raises(InputError, match=r"by all predictors \(of 40 clips, first 20, second 20\); give"):
-        run_benchmark(given, truth, BenchmarkOptions(sampling=QUICK))
 
 
 def published_scores() -> np.ndarray:

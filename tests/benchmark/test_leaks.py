@@ -25,7 +25,8 @@ def pictures(seed: int) -> np.ndarray:
 
 def content(frames: np.ndarray) -> FrameContent:
     hashes = np.array([[frame_hash(each) for each in clip] for clip in frames], np.uint64)
-    return FrameContent(hashes, np.ones(hashes.shape, bool), np.zeros(len(frames)))
+    mirrored = np.array([[frame_hash(each[:, ::-1]) for each in clip] for clip in frames], np.uint64)
+    return FrameContent(hashes, mirrored, np.ones(hashes.shape, bool), np.zeros(len(frames)))
 
 
 def findings(
@@ -67,6 +68,17 @@ def plant_frames(case: dict[str, Any], seed: int) -> None:
     case["frames"][other] = np.clip(frames * 0.95 + 5, 0, 255)
 
 
+def plant_mirrored_frames(case: dict[str, Any], seed: int) -> None:
+    plant_frames(case, seed)
+    _, other = ends(case["truth"])
+    case["frames"][other] = case["frames"][other][..., ::-1]
+
+
+def plant_scaled_features(case: dict[str, Any], seed: int) -> None:
+    one, other = ends(case["truth"])
+    case["vectors"][other] = 2.5 * case["vectors"][one]
+
+
 def plant_features(case: dict[str, Any], seed: int) -> None:
     one, other = ends(case["truth"])
     case["vectors"][other] = case["vectors"][one].round(8)
@@ -86,6 +98,21 @@ def plant(name: str, change: Callable[[dict[str, Any], np.ndarray, np.random.Gen
 def noisy_labels(case: dict[str, Any], scores: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     measured = case["truth"].scores
     return np.asarray(measured + generator.normal(size=measured.shape) * measured.std(axis=0) * 0.7)
+
+
+def labels_with_noise_of(deviation: float) -> Any:
+    def noisy(case: dict[str, Any], scores: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        return np.asarray(case["truth"].scores + generator.normal(0, deviation, scores.shape))
+
+    return noisy
+
+
+def exchanged(case: dict[str, Any], scores: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    return scores[:, ::-1]
+
+
+def rounded(case: dict[str, Any], scores: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    return (scores * 18).round() / 18
 
 
 def nearly_labels(case: dict[str, Any], scores: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -139,7 +166,12 @@ PLANTED = [
     ("duplicate_titles", plant_title),
     ("duplicate_frames", plant_frames),
     ("duplicate_features", plant_features),
+    ("duplicate_frames", plant_mirrored_frames),
+    ("duplicate_features", plant_scaled_features),
     ("labels_plus_noise", plant("noisy", noisy_labels)),
+    *(("labels_plus_noise", plant(f"noise_{noise}", labels_with_noise_of(noise))) for noise in (0.01, 0.05, 0.1)),
+    ("swapped_horizons", plant("exchanged", exchanged)),
+    ("few_values", plant("rounded", rounded)),
     ("labels_plus_noise", plant("above_the_ceiling", nearly_labels)),
     ("copied_labels", plant("copied", copied)),
     ("same_for_horizons", plant("horizons", both_the_same)),

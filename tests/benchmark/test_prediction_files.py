@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from openpyxl import Workbook
 
 from tests.benchmark.made_up_truth import make_truth
 from videomem_hf.benchmark.prediction_files import merge_runs, read_prediction_file
@@ -11,6 +12,7 @@ from videomem_hf.benchmark.predictors import align
 from videomem_hf.schema import InputError
 
 BOTH = ("short_term", "long_term")
+WITH_MEASURED = ("preds_short_term.tsv", "eye_short_term.tsv", "eye2_short_term.csv", "z.csv")
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -37,13 +39,32 @@ def write(folder: Path, name: str, text: str) -> Path:
         ("gap_short_term.csv", "video0.webm,NA\nvideo1.webm,.9\nvideo2.webm,.5\nvideo3.webm,\n", "short_term"),
         ("rows_short_term.csv", "id,name,score\n0,video1.webm,.9\n1,video2.webm,.5\n", "short_term"),
         ("numbers_short_term.csv", ",video,score\n7,video1.webm,.9\n8,video2.webm,.5\n", "short_term"),
+        ("spaces_long_term.txt", "video1.webm 0.9\nvideo2.webm   0.5\n", "long_term"),
+        ("sep.csv", "sep=;\nVideo;Short-term score\nvideo1;.9\nvideo2;.5\n;\n", "short_term"),
+        ("words.csv", "video,st,long\nvideo1,9,.9\nvideo2,9,.5\n", "long_term"),
+        ("whole.csv", "video,shortterm_score,confidence\nvideo1,.9,1\nvideo2,.5,1\n", "short_term"),
+        ("team_short_run1.csv", "video1.webm,.9\nvideo2.webm,.5\n", "short_term"),
+        (
+            "p.jsonl",
+            '{"video_id": "video1", "long_term": 0.9}\n{"video_id": "video2", "long_term": 0.5}\n',
+            "long_term",
+        ),
+        (
+            "p_longterm.json",
+            '[{"clip": "a/video1.mp4", "pred": 0.9}, {"clip": "video2.mp4", "pred": 0.5, "note": null}]',
+            "long_term",
+        ),
+        ("eye_short_term.tsv", "vid\tmem_pred\tmem_gt\nvideo1.mp4\t.9\t.8\nvideo2.mp4\t.5\t.6\n", "short_term"),
+        ("eye2_short_term.csv", "video,mem_score,mem_score_pred\nvideo1,.8,.9\nvideo2,.6,.5\n", "short_term"),
+        ("map_longterm.json", '{"video1.mp4": 0.9, "video2.mp4": 0.5, "video3": null}', "long_term"),
+        ("maps.json", '{"video1.mp4": {"long_term": 0.9}, "video2.mp4": {"long_term": 0.5, "x": 1}}', "long_term"),
         ("z.csv", "video_id,short_term,short_term_model\nvideo1,.8,.9\nvideo2,.6,.5\n", "short_term"),
     ],
 )
 def test_usual_forms(tmp_path: Path, name: str, text: str, horizon: str) -> None:
     found = read_prediction_file(write(tmp_path, name, text), BOTH)
     assert found.predicted == {horizon: {"video1": 0.9, "video2": 0.5}}
-    measured = {"short_term": {"video1": 0.8, "video2": 0.6}} if name in ("preds_short_term.tsv", "z.csv") else {}
+    measured = {"short_term": {"video1": 0.8, "video2": 0.6}} if name in WITH_MEASURED else {}
     assert found.measured == measured
 
 
@@ -98,7 +119,7 @@ def test_names_with_points(tmp_path: Path) -> None:
     [
         ("", "is empty"),
         ("a,.5\nb\n", "row 2 has 1 columns, and the first 2; mend the row"),
-        ("a .5\nb .6\n", "has one column in its first row"),
+        ("a\nb\n", "has one column in its first row"),
         ("video,score,Score\na,.5,.6\nb,.6,.5\n", "has two columns 'score'"),
         ("video,score\na,high\nb,.5\n", "row 1 has 'high', which is no number"),
         ("a,.5,1,2\nb,.5,1,2\n", "has no header and 4 columns"),
@@ -109,6 +130,27 @@ def test_names_with_points(tmp_path: Path) -> None:
 def test_what_cannot_be_read(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_prediction_file(write(tmp_path, "short_term.csv", text), BOTH)
+
+
+def test_spreadsheets_and_utf_16(tmp_path: Path) -> None:
+    rows = [("Video", "Short-term memorability"), ("video1.webm", 0.9), ("video2.webm", 0.5)]
+    book = Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(tmp_path / "p.xlsx")
+    (tmp_path / "p.csv").write_text("\n".join(f"{clip}\t{score}" for clip, score in rows), encoding="utf-16")
+    for name in ("p.xlsx", "p.csv"):
+        assert read_prediction_file(tmp_path / name, BOTH).predicted == {"short_term": {"video1": 0.9, "video2": 0.5}}
+
+
+def test_folders_say_the_horizon_too(tmp_path: Path) -> None:
+    files = []
+    for name in ("short-term", "long-term"):
+        (tmp_path / name).mkdir()
+        files.append(read_prediction_file(write(tmp_path / name, "run1.csv", "video1,.9\nvideo2,.8\n"), BOTH))
+    (both,) = merge_runs(files, BOTH)
+    assert list(both.predicted) == ["short_term", "long_term"]
+    assert both.name == f"{tmp_path / 'short-term/run1.csv'} + {tmp_path / 'long-term/run1.csv'}"
 
 
 def test_two_runs_of_one_predictor_become_one(tmp_path: Path) -> None:

@@ -49,6 +49,9 @@ def test_from_a_file_to_a_leaderboard(folder: Path, monkeypatch: pytest.MonkeyPa
     [
         (["short_term.csv", "short_term.csv"], "is given twice"),
         (["short_term.csv", "--column", "clip"], "--column clip; give WHAT=NAME"),
+        (["a.csv"], "a.csv: no such file; give a file of predictions"),
+        (["runs/a.csv"], "runs/a.csv: no such file"),
+        (["gone"], "gone: no such folder; give the folder of a model"),
         (["short_term.csv", "--protocol", "best"], "there is no protocol 'best'"),
     ],
 )

@@ -27,6 +27,8 @@ _FLAT: Final = 2.0
 """Standard deviation of grey values (of 255) below which a picture has no structure to compare."""
 _SAME_VECTOR: Final = 1e-3
 """Distance of copies, as a part of the median distance between clips."""
+_MANY_NUMBERS: Final = 10
+"""Numbers beside 0 from which on the same direction is no chance: two clips may show one and the same object."""
 _TEMPORAL_PATTERNS: Final = 81
 _MOTION: Final = ("little motion", "some motion", "much motion")
 _BLOCK: Final = 512
@@ -41,11 +43,13 @@ class FrameContent:
 
     Attributes:
         hashes: `(clips, frames)` uint64 perceptual hashes of the first, the middle and the last sampled frame.
+        mirrored: Those of the frames with left and right exchanged.
         structured: `(clips, frames)`: whether there is a frame with something on it.
         motion: `(clips,)` mean change of grey values from one sampled frame to the next, in [0, 1]; NaN without frames.
     """
 
     hashes: np.ndarray
+    mirrored: np.ndarray
     structured: np.ndarray
     motion: np.ndarray
 
@@ -71,7 +75,7 @@ def read_frame_content(truth: GroundTruth) -> FrameContent:
     for table in open_splits(truth.data, "videos").values():
         sources |= dict(zip(table[VIDEO_ID], video_sources(table, truth.data), strict=True))
     shape = len(truth), _FRAMES
-    hashes, structured = np.zeros(shape, np.uint64), np.zeros(shape, bool)
+    hashes, mirrored, structured = np.zeros(shape, np.uint64), np.zeros(shape, np.uint64), np.zeros(shape, bool)
     motion = np.full(len(truth), np.nan)
     for row, clip in enumerate(tqdm(truth.ids, "frames", unit="clip")):
         frames = _small_frames(sources.get(clip))
@@ -79,9 +83,10 @@ def read_frame_content(truth: GroundTruth) -> FrameContent:
             continue
         chosen = [frames[0], frames[len(frames) // 2], frames[-1]]
         hashes[row] = [frame_hash(each) for each in chosen]
+        mirrored[row] = [frame_hash(each[:, ::-1]) for each in chosen]
         structured[row] = [each.std() >= _FLAT for each in chosen]
         motion[row] = np.abs(np.diff(np.array(frames), axis=0)).mean() / 255 if len(frames) > 1 else 0.0
-    return FrameContent(hashes, structured, motion)
+    return FrameContent(hashes, mirrored, structured, motion)
 
 
 def _small_frames(source: Any) -> list[np.ndarray]:
@@ -102,15 +107,16 @@ def _shrink(image: np.ndarray) -> np.ndarray:
 
 
 def frame_copies(content: FrameContent) -> Pairs:
-    """Clips whose three frames look alike, each pair once."""
+    """Clips whose three frames look alike, as they are or mirrored, each pair once."""
     usable = np.flatnonzero(content.structured.all(axis=1))
     hashes = content.hashes[usable]
     found = []
-    for start in range(0, len(usable), _BLOCK):
-        block = hashes[start : start + _BLOCK]
-        bits = np.bitwise_count(block[:, None] ^ hashes[None]).max(axis=2)  # (block, clips)
-        first, second = np.nonzero(bits <= _NEAR_BITS)
-        found.append(np.column_stack([usable[first + start], usable[second]]))
+    for form in (hashes, content.mirrored[usable]):
+        for start in range(0, len(usable), _BLOCK):
+            block = form[start : start + _BLOCK]
+            bits = np.bitwise_count(block[:, None] ^ hashes[None]).max(axis=2)  # (block, clips)
+            first, second = np.nonzero(bits <= _NEAR_BITS)
+            found.append(np.column_stack([usable[first + start], usable[second]]))
     return _each_once(found)
 
 
@@ -131,22 +137,37 @@ def read_feature(truth: GroundTruth, name: str) -> np.ndarray:
 
 
 def feature_copies(vectors: np.ndarray) -> Pairs:
-    """Clips with the same vector up to rounding, each pair once."""
-    usable = np.flatnonzero(np.isfinite(vectors).all(axis=1))
-    if len(usable) < 2:
+    """Clips with the same vector up to rounding, and up to a factor where it has many numbers, each pair once."""
+    known = np.isfinite(vectors).all(axis=1)
+    many = (vectors != 0).sum(axis=1) >= _MANY_NUMBERS
+    found = []
+    for usable, scale in ((np.flatnonzero(known & many), True), (np.flatnonzero(known & ~many), False)):
+        x = vectors[usable].astype(np.float64)
+        if scale:
+            x /= np.linalg.norm(x, axis=1, keepdims=True)
+        found.append(usable[_close_pairs(x)])
+    return _each_once(found)
+
+
+def _close_pairs(x: np.ndarray) -> Pairs:
+    """Rows that are as near to each other as rounding makes them, each pair twice, and rows with themselves.
+
+    Args:
+        x: `(rows, size)`; its mean is subtracted in place.
+    """
+    if len(x) < 2:
         return np.empty((0, 2), np.int64)
-    x = vectors[usable].astype(np.float64)
     x -= x.mean(axis=0)
     norms = (x**2).sum(axis=1)
     generator = np.random.default_rng(0)
     one, other = generator.integers(0, len(x), (2, 2000))
     typical = float(np.median(((x[one] - x[other]) ** 2).sum(axis=1)[one != other]))
     found = []
-    for start in range(0, len(usable), _BLOCK):
+    for start in range(0, len(x), _BLOCK):
         squared = norms[start : start + _BLOCK, None] + norms[None] - 2 * x[start : start + _BLOCK] @ x.T
         first, second = np.nonzero(squared <= max(_SAME_VECTOR**2 * typical, 1e-12 * float(norms.max())))
-        found.append(np.column_stack([usable[first + start], usable[second]]))
-    return _each_once(found)
+        found.append(np.column_stack([first + start, second]))
+    return np.concatenate(found)
 
 
 def hmp_motion(vectors: np.ndarray) -> np.ndarray:
@@ -159,7 +180,7 @@ def hmp_motion(vectors: np.ndarray) -> np.ndarray:
 
 def _each_once(found: Sequence[np.ndarray]) -> Pairs:
     pairs = np.concatenate(found) if found else np.empty((0, 2), np.int64)
-    return pairs[pairs[:, 0] < pairs[:, 1]]
+    return np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
 
 
 def copies_in_training(pairs: Pairs, protocol: Protocol) -> tuple[int, list[tuple[int, int]]]:

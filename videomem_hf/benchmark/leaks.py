@@ -6,6 +6,7 @@ from itertools import combinations
 from typing import Final
 
 import numpy as np
+from scipy.stats import rankdata
 
 from videomem_hf.benchmark.clip_content import Pairs, copies_in_training
 from videomem_hf.benchmark.prediction_files import clip_key
@@ -24,10 +25,12 @@ KINDS: Final = {
     "copied_labels": "predictions are measured scores",
     "labels_plus_noise": "predictions behave like measured scores with noise",
     "same_for_horizons": "the same predictions stand for two horizons",
+    "swapped_horizons": "predictions of one horizon fit the scores of another, and the other way round",
     "same_predictors": "two predictors give the same scores",
     "repeated_clips": "clips stand in a file more than once",
     "constant": "predictions are the same for most clips",
     "clipped": "many predictions lie exactly at their smallest or largest value",
+    "few_values": "predictions take few different values, and ties lower a rank correlation",
     "wrong_version": "the predictor comes from another ground truth",
 }
 """What each kind of leak means."""
@@ -37,12 +40,18 @@ _FEWEST: Final = 10
 _COPIED: Final = 0.05
 _EXTREME: Final = 0.02
 _MOST: Final = 0.5
+_FEW_VALUES: Final = 20
+_CLIPS_PER_VALUE: Final = 10
 _WRONG: Final = 0.01
 _OTHER_SCORE: Final = 1.5e-3
 """Measured scores that differ by less are the same, written with three digits."""
 _STANDARD_ERRORS: Final = 3
 _STRONG: Final = 0.5
 """Correlation from which on the residuals tell labels with noise from an honest prediction."""
+_STEEP: Final = 0.85
+"""Slope from which on errors do not depend on the measured score, as far as so many clips can tell."""
+_UNREACHED: Final = 0.95
+"""Correlation that no predictor has with scores of an unknown number of annotations."""
 
 
 @dataclass(frozen=True)
@@ -150,18 +159,32 @@ def _of_values(each: Predictor, truth: GroundTruth, rows: np.ndarray, column: in
         words = f"{counts.max():,} of {len(x):,} {name} predictions of {each.name} are {values[counts.argmax()]:g}."
         yield Leak("constant", each.name, words, int(counts.max()), horizon=horizon)
         return
-    for end, number in ((values[0], counts[0]), (values[-1], counts[-1])):
+    few = len(values) <= min(_FEW_VALUES, len(x) / _CLIPS_PER_VALUE)
+    if few:
+        words = f"The {name} predictions of {each.name} take {quantity(len(values), 'value')} for {len(x):,} clips."
+        yield Leak("few_values", each.name, words, len(x), horizon=horizon)
+    for end, number in ((values[0], counts[0]), (values[-1], counts[-1])) if not few else ():
         if number >= max(_EXTREME * len(x), _FEWEST / 2):
             words = f"{number:,} of {len(x):,} {name} predictions of {each.name} are exactly {end:g}: they are clipped."
             yield Leak("clipped", each.name, words, int(number), horizon=horizon)
     equal = np.isclose(x, y, rtol=0, atol=5e-5)
-    if equal.sum() >= max(_COPIED * len(x), _FEWEST / 2) and len(np.unique(x[equal])) > _NAMED:
+    if (
+        equal.sum() >= max(_COPIED * len(x) + 2 * _equal_by_chance(x, y), _FEWEST / 2)
+        and len(np.unique(x[equal])) > _NAMED
+    ):
         words = f"{equal.sum():,} of {len(x):,} {name} predictions of {each.name} are the measured score itself."
         first = tuple(truth.ids[row] for row in rows[equal][:_NAMED])
         yield Leak("copied_labels", each.name, words, int(equal.sum()), first, horizon)
     if cause := _labels_with_noise(x, y, truth.counts[rows, column]):
         words = f"The {name} predictions of {each.name} behave like measured scores with noise: {cause}."
         yield Leak("labels_plus_noise", each.name, words, len(x), horizon=horizon)
+
+
+def _equal_by_chance(x: Floats, y: Floats) -> float:
+    """How many scores of two lists would be equal if their order were random: many, if both have few digits."""
+    _, of = np.unique(np.concatenate([x, y]).round(4), return_inverse=True)
+    counts = [np.bincount(part, minlength=of.max() + 1) for part in (of[: len(x)], of[len(x) :])]
+    return float(counts[0] @ counts[1] / len(x))
 
 
 def _labels_with_noise(x: Floats, y: Floats, counts: Floats) -> str:
@@ -178,13 +201,15 @@ def _labels_with_noise(x: Floats, y: Floats, counts: Floats) -> str:
     ceiling = noise_ceiling(y, known)
     if np.isfinite(ceiling) and lowest > (high := noise_ceiling_interval(y, known, resamples=500).high):
         return f"their correlation is {correlation:.3f}, and the noise ceiling {ceiling:.3f} (at most {high:.3f})"
+    if not np.isfinite(ceiling) and lowest > _UNREACHED:
+        return f"their correlation is {correlation:.3f}, which no predictor reaches"
     if correlation < _STRONG:
         return ""
     slope = correlation * x.std() / y.std()
     error = np.sqrt((1 - correlation**2) / clips) * x.std() / y.std()
     off, off_error = abs((x - y).mean()), (x - y).std() / np.sqrt(clips)
     # Both errors have to be small, or anything would pass as 1 and 0.
-    if _STANDARD_ERRORS * error > 0.15 or abs(slope - 1) > _STANDARD_ERRORS * error + 1e-9:
+    if _STANDARD_ERRORS * error > 0.25 or slope < _STEEP or abs(slope - 1) > _STANDARD_ERRORS * error + 1e-9:
         return ""
     if off > _STANDARD_ERRORS * off_error + 1e-9:
         return ""
@@ -197,6 +222,23 @@ def _between_horizons(each: Predictor, truth: GroundTruth) -> Iterator[Leak]:
             names = f"{HORIZON_NAMES[truth.horizons[one]]} and {HORIZON_NAMES[truth.horizons[other]]}"
             words = f"{each.name} gives {clips:,} clips the same order for {names}: one set of scores is used twice."
             yield Leak("same_for_horizons", each.name, words, clips, horizon=truth.horizons[other])
+        elif clips := _swapped(each.scores[:, [one, other]], truth.scores[:, [one, other]]):
+            names = f"{HORIZON_NAMES[truth.horizons[one]]} and {HORIZON_NAMES[truth.horizons[other]]}"
+            words = f"The {names} predictions of {each.name} fit the scores better the other way round."
+            yield Leak("swapped_horizons", each.name, words, clips, horizon=truth.horizons[other])
+
+
+def _swapped(x: Floats, y: Floats) -> int:
+    """How many clips have predictions `(clips, 2)` that fit the scores `(clips, 2)` clearly better when exchanged."""
+    known = np.isfinite(x).all(axis=1) & np.isfinite(y).all(axis=1)
+    if known.sum() < _FEWEST or min(np.ptp(each[known], axis=0).min() for each in (x, y)) == 0:
+        return 0
+    ranked = (rankdata(each[known], axis=0) for each in (x, y))
+    x, y = ((ranks - ranks.mean(axis=0)) / ranks.std(axis=0) for ranks in ranked)
+    exchanged = (x * y[:, ::-1]).sum(axis=1)
+    gains = exchanged - (x * y).sum(axis=1)
+    error = gains.std() / np.sqrt(len(gains))
+    return len(gains) if exchanged.mean() > 0 and gains.mean() > _STANDARD_ERRORS * error else 0
 
 
 def _same(one: Floats, other: Floats) -> int:

@@ -2,15 +2,19 @@
 
 import csv
 import hashlib
+import json
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from videomem_hf.data.release.csv_tables import NUMBER, UNKNOWN, decimal_point
+from videomem_hf.data.release.text_files import SEPARATOR_LINE, read_text
+from videomem_hf.data.tables.formats import SPREADSHEETS
+from videomem_hf.data.tables.formats import read_table as read_any_table
 from videomem_hf.data.tables.media import without_ending
 from videomem_hf.inference.score_table import clip_of_cell
 from videomem_hf.models.configuration_multiview import MultiViewConfig
@@ -21,7 +25,7 @@ from videomem_hf.system import printable
 
 IDS: Final = (
     "video_id", "clip", "video", "filename", "file_name", "file", "video_name", "image", "image_name", "image_id",
-    "path", "id", "name", "clip_id", "item",
+    "path", "id", "name", "clip_id", "item", "vid", "video_path", "file_path", "videoid", "videoname", "clip_name",
 )  # fmt: skip
 """Names of a column of clips, the likeliest first."""
 PREDICTED: Final = (
@@ -29,7 +33,11 @@ PREDICTED: Final = (
     "scores", "memorability", "memorability_score", "mem_score", "output",
 )  # fmt: skip
 """Names of a table's only column of predictions, the likeliest first."""
+_PREDICTED_WORDS: Final = frozenset({"pred", "preds", "prediction", "predictions", "predicted", "output"})
+"""A word of a longer name of such a column."""
+_SCORES: Final = tuple(name for name in PREDICTED if name not in _PREDICTED_WORDS)
 _MEASURED: Final = ("gt", "ground_truth", "groundtruth", "target", "label", "true", "measured", "actual")
+_NOT_TEXT: Final = SPREADSHEETS | {".json", ".jsonl", ".ndjson", ".parquet"}
 _DELIMITERS: Final = "\t;,"
 """The first of two that stand as often in a row: a comma beside it is that of a decimal."""
 _MISSING: Final = UNKNOWN - {""}
@@ -75,7 +83,8 @@ def read_prediction_file(
     """Read a file of predictions of any usual form.
 
     Args:
-        path: Text with commas, semicolons or tabs. Without a header: the clip, its score, and perhaps a confidence.
+        path: Text with commas, semicolons, tabs or spaces, a spreadsheet, JSON, JSON lines or Parquet. Text without a
+            header has the clip, its score, and perhaps a confidence.
         horizons: Those of the ground truth.
         horizon: Which one the file predicts, where neither its name nor a column says so.
         columns: `clip` or a horizon to the name of its column, where the usual names do not fit.
@@ -116,11 +125,7 @@ def merge_runs(files: Sequence[Predictions], horizons: Sequence[str]) -> list[Pr
     """Join the files of one predictor, a horizon each, whose names differ only in the horizon (MediaEval's runs)."""
     joined: dict[str, Predictions] = {}
     for each in files:
-        path = Path(each.name)
-        stem = path.stem.lower()
-        for horizon in horizons:
-            stem = re.sub(_pattern(horizon), "*", stem)
-        key = str(path.with_name(stem)) if "*" in stem else each.name
+        key = _name_without_horizon(Path(each.name), horizons)
         other = joined.get(key)
         if other is None or set(other.predicted) & set(each.predicted):
             joined[key if other is None else each.name] = each
@@ -130,13 +135,28 @@ def merge_runs(files: Sequence[Predictions], horizons: Sequence[str]) -> list[Pr
         }
         joined[key] = replace(
             other,
-            name=f"{other.name} + {path.name}",
+            name=f"{other.name} + {_beside(each.name, other.name)}",
             **merged,
             digest=hashlib.sha256(f"{other.digest}{each.digest}".encode()).hexdigest()[:16],
             twice=tuple(dict.fromkeys([*other.twice, *each.twice])),
             notes=(*other.notes, *each.notes),
         )
     return list(joined.values())
+
+
+def _name_without_horizon(path: Path, horizons: Sequence[str]) -> str:
+    """A path with a star for the horizon in its file's name, or else in its folder's; unchanged without one."""
+    stem, folder = path.stem.lower(), path.parent.name.lower()
+    for horizon in horizons:
+        stem, folder = (re.sub(_pattern(horizon), "*", name) for name in (stem, folder))
+    if "*" in stem:
+        return str(path.with_name(stem))
+    return str(path.parent.with_name(folder) / path.name) if "*" in folder else str(path)
+
+
+def _beside(name: str, first: str) -> str:
+    """The name of a file that is shown after another one: without its folder where that is the same."""
+    return Path(name).name if Path(name).parent == Path(first).parent else name
 
 
 @dataclass
@@ -152,27 +172,59 @@ class _Columns:
 
 
 def _read_rows(path: Path) -> list[list[str]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); give a table as text in UTF-8") from None
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
+    if path.suffix.lower() == ".json" and (rows := _rows_of_object(path)):
+        return rows
+    if path.suffix.lower() in _NOT_TEXT:
+        table = read_any_table(path)
+        cells = [[row.values.get(name) for name in table.columns] for row in table.rows]
+        return [list(table.columns), *([_text_of(cell) for cell in row] for row in cells)]
+    rows = [row for row in _split_lines(path, read_text(path, own=True)) if any(row)]
+    if not rows:
         raise InputError(f"{path}: is empty; give a file of predictions")
-    delimiter = max(_DELIMITERS, key=lines[0].count)
-    try:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
-    except csv.Error as error:
-        raise InputError(f"{path}: cannot be read ({error}); give a table of clips and scores alone") from None
     if len(rows[0]) < 2:
         raise InputError(
-            f"{path}: has one column in its first row; give a table as text, with commas, semicolons or tabs between a "
-            "clip and its score"
+            f"{path}: has one column in its first row; give a table as text, with commas, semicolons, tabs or spaces "
+            "between a clip and its score"
         )
     for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]):
             raise InputError(f"{path}: row {number} has {len(row)} columns, and the first {len(rows[0])}; mend the row")
     return rows
+
+
+def _rows_of_object(path: Path) -> list[list[str]]:
+    """The rows of a JSON object that maps a clip to its score, or to an object of them; none of other JSON."""
+    try:
+        content = json.loads(read_text(path, own=True))
+    except ValueError as error:
+        raise InputError(f"{path}: cannot be read as JSON ({error}); give a list of objects") from None
+    if not isinstance(content, dict) or not content:
+        return []
+    if not all(isinstance(value, dict) for value in content.values()):
+        return [[clip, _text_of(value)] for clip, value in content.items()]
+    names = list(dict.fromkeys(name for value in content.values() for name in value))
+    rows = [[clip, *(_text_of(value.get(name)) for name in names)] for clip, value in content.items()]
+    return [[IDS[0], *names], *rows]
+
+
+def _text_of(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _split_lines(path: Path, text: str) -> list[list[str]]:
+    """The cells of each line; between spaces where the first line has nothing else that separates them."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    declared = SEPARATOR_LINE.fullmatch(lines[0].strip())
+    lines = lines[1:] if declared else lines
+    if not lines:
+        return []
+    delimiter = declared[1] if declared else max(_DELIMITERS, key=lines[0].count)
+    if delimiter not in lines[0]:
+        return [line.rsplit(maxsplit=1) for line in lines]
+    try:
+        return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
+    except csv.Error as error:
+        raise InputError(f"{path}: cannot be read ({error}); give a table of clips and scores alone") from None
 
 
 def _is_header(row: Sequence[str]) -> bool:
@@ -188,13 +240,20 @@ def _parse(cell: str) -> float | None:
     return float(plain) / (100 if cell.endswith("%") else 1)
 
 
-def _simple(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+def _simple(name: str, horizons: Sequence[str]) -> str:
+    """A column's name in lower case with underscores, and horizons as the ground truth writes them."""
+    simple = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    for horizon in horizons:
+        simple = re.sub(_pattern(horizon), horizon.lower(), simple)
+    return simple
 
 
 def _pattern(horizon: str) -> str:
-    """Matches a horizon in a file's name in lower case: short_term, short-term, shortterm."""
-    return re.sub(r"_", "[-_ ]?", re.escape(horizon.lower()))
+    """Matches a horizon in a name in lower case: short_term, short-term, shortterm, and the word short."""
+    whole = horizon.lower()
+    first = re.escape(whole.removesuffix("_term"))
+    word = f"|(?<![a-z]){first}(?![a-z])" if whole.endswith("_term") else ""
+    return re.sub(r"_", "[-_ ]?", re.escape(whole)) + word
 
 
 def _name_columns(
@@ -202,7 +261,7 @@ def _name_columns(
 ) -> _Columns:
     """Find the columns of a table by its header, the first of the rows."""
     header, rows = rows[0], rows[1:]
-    names = [_simple(name) for name in header]
+    names = [_simple(name, horizons) for name in header]
     for role, name in given.items():
         if role not in ("clip", *horizons) or name not in header:
             raise InputError(
@@ -253,34 +312,42 @@ def _find_beside(found: _Columns, horizon: str, names: Sequence[str]) -> None:
 
 
 def _take_only_column(path: Path, found: _Columns, header: Sequence[str], names: Sequence[str], horizon: str) -> None:
-    name = next((each for each in PREDICTED if each in names), None)
+    name = next((each for each in names if _has_word(each, _PREDICTED_WORDS)), None)
+    name = name or next((each for each in PREDICTED if each in names), None)
     if name is None:
         raise InputError(
             f"{path}: no column of predictions among {_listed(header)}; say which with --column {horizon}=NAME"
         )
     found.predicted[horizon] = names.index(name)
     found.notes.append(f"The column {printable(header[names.index(name)])!r} is taken as predictions of {horizon}.")
-    others = [each for each in (*_MEASURED, "mem_score", "memorability") if each in names and each != name]
+    others = [each for each in names if each != name and (_has_word(each, set(_MEASURED)) or each in _SCORES)]
     if others:
         found.measured[horizon] = names.index(others[0])
+
+
+def _has_word(name: str, words: Set[str]) -> bool:
+    return name in words or not words.isdisjoint(name.split("_"))
 
 
 def _horizon_of_file(path: Path, horizons: Sequence[str], horizon: str | None) -> str:
     if horizon is not None:
         return horizon
-    named = _named_horizons(path, horizons)
-    if len(named) == 1:
-        return named[0]
+    for name in (path.stem, path.absolute().parent.name):
+        if len(named := _named_horizons(name, horizons)) == 1:
+            return named[0]
+        if named:
+            break
     if len(horizons) == 1:
         return horizons[0]
     raise InputError(
-        f"{path}: does not say which of {', '.join(horizons)} it predicts; name it in the file's name or with --horizon"
+        f"{path}: does not say which of {', '.join(horizons)} it predicts; name it in the file's or its folder's name, "
+        "or with --horizon"
     )
 
 
-def _named_horizons(path: Path, horizons: Sequence[str]) -> list[str]:
-    """Horizons that a file's name says; `day_10` says no `day` and no `day_1`."""
-    found = {each: [match.span() for match in re.finditer(_pattern(each), path.stem.lower())] for each in horizons}
+def _named_horizons(name: str, horizons: Sequence[str]) -> list[str]:
+    """Horizons that a name says; `day_10` says no `day` and no `day_1`."""
+    found = {each: [match.span() for match in re.finditer(_pattern(each), name.lower())] for each in horizons}
     every = [span for spans in found.values() for span in spans]
     return [
         each

@@ -11,12 +11,12 @@ from videomem_hf.cli.options import (
     FrameCacheFolder,
     Import,
     TrustRemoteCode,
+    check_predictor_name,
     named_folder,
     quote,
     read_pairs,
     say_next,
 )
-from videomem_hf.model_names import check_model_name
 from videomem_hf.registration import import_code
 from videomem_hf.schema import InputError
 
@@ -99,8 +99,7 @@ def benchmark(
     [bold]videomem benchmark run/ scores.csv --data release/ --out bench --protocol random --add board[/bold]
     """
     for name in predictors:
-        if not Path(name).is_file():
-            check_model_name(name)
+        check_predictor_name(name)
     if twice := next((name for name in predictors if predictors.count(name) > 1), None):
         raise InputError(f"{twice}: is given twice; give different predictors")
     columns = read_pairs("--column", column, "WHAT=NAME, as in clip=filename")

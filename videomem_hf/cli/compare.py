@@ -18,10 +18,10 @@ from videomem_hf.cli.options import (
     Import,
     TrustRemoteCode,
     check_output_files,
+    check_predictor_name,
     quote,
     say_next,
 )
-from videomem_hf.model_names import check_model_name
 from videomem_hf.registration import import_code
 from videomem_hf.run_files import is_run_folder
 from videomem_hf.schema import Horizon, InputError
@@ -83,8 +83,7 @@ def compare(
     if twice := next((name for name, each in zip(predictors, same, strict=True) if same.count(each) > 1), None):
         raise InputError(f"{twice}: is given twice; a comparison needs different predictors")
     for name in predictors:
-        if not Path(name).is_file():
-            check_model_name(name)
+        check_predictor_name(name)
     _check_outputs(predictors, json_file, csv_file, plot)
     import_code(import_)
     loading: dict[str, object] = {

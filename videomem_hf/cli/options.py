@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 
 import typer
 
+from videomem_hf.model_names import check_model_name
 from videomem_hf.schema import InputError
 
 DATA_HELP: Final = (
@@ -76,6 +77,17 @@ TrustRemoteCode = Annotated[
         "--trust-remote-code", help="Run the Python files in the model's folder; only if you trust their author."
     ),
 ]
+
+
+def check_predictor_name(name: str) -> None:
+    """Raise InputError for what is no file here and can be no model either."""
+    from videomem_hf.data.tables.formats import is_table
+
+    if Path(name).is_file():
+        return
+    if is_table(Path(name)):
+        raise InputError(f"{name}: no such file; give a file of predictions, the folder of a run or model, or a Hub id")
+    check_model_name(name)
 
 
 def complete_recipe(incomplete: str) -> list[str]:
