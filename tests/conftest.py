@@ -1,6 +1,7 @@
 """No test reaches a network or the caches of whoever runs the tests, or depends on the machine's speed."""
 
 import atexit
+import gc
 import os
 import shutil
 import signal
@@ -30,3 +31,9 @@ def pytest_xdist_auto_num_workers() -> int:
     from videomem_hf.system import available_cpus  # after the environment above is set
 
     return min(available_cpus() + 1, 4)
+
+
+def pytest_collection_finish() -> None:
+    """Garbage collections, which each training run asks for, need not look through what is imported."""
+    gc.collect()
+    gc.freeze()
