@@ -42,7 +42,7 @@ class FirstStep:
         vigilance_lag_min, vigilance_lag_max: Range of the vigilance fillers' lags.
         fillers: Videos shown once; the targets of step 2 are taken from them.
         candidates: The videos are drawn from this many with the fewest annotations (with `assignment.policy`
-            "adaptive": the fillers, from those whose long-term score gains most).
+            "adaptive": the vigilance fillers, from those whose long-term score gains most after the fillers).
     """
 
     targets: int = _with_source(40, "Sec. 3.2, Fig. 2a")
