@@ -460,7 +460,7 @@ def test_a_model_that_weighs_frames_needs_what_weighs_them(exported: Any, tmp_pa
     content = json.loads(path.read_text())
     del content["parts"]["clip"]
     path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match="is damaged .a part 'clip' and the output 'features' belong together"):
+    with pytest.raises(InputError, match=r"is damaged .a part 'clip' and the output 'features' belong together"):
         load_onnx_predictor(folder)
     del content["parts"]["model"]["outputs"]["features"]
     path.write_text(json.dumps(content))

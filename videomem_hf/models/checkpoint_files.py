@@ -209,8 +209,7 @@ def _read_torch(path: Path) -> object:
             "weights: torch.save(model.state_dict(), FILE)"
         ) from None
     except Exception as error:  # a damaged file raises whatever its bytes lead to
-        cause = str(error).strip().split("\n")[0] or "it ends too early"
-        raise CheckpointError(f"{path}: not a checkpoint that torch can read ({cause})") from None
+        raise CheckpointError(f"{path}: is damaged, or no file of torch.save; {_ELSEWHERE}") from error
 
 
 def _compare_checksums(path: Path) -> None:
