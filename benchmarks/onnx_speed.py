@@ -15,12 +15,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from results_file import machine, write_results
 
+FRAMES_PER_S = 5.0
 ROOT = Path(__file__).resolve().parents[1]
 PLAIN = """
 import sys, cv2, torch
@@ -56,6 +58,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--small", help="Interpreter of the small environment.")
     parser.add_argument("--exported", type=Path, help="Folder of an exported ResMem. (default: it is exported first)")
+    parser.add_argument("--int8", type=Path, help="Folder of the same model exported with --dtype int8.")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -65,6 +68,7 @@ def main() -> None:
         commands = _commands(str(options.clips[0]), str(exported), options.small)
         seconds = _fastest({name: lambda each=each: _run(each) for name, each in commands.items()}, options.repeats)
         together, difference = _in_one_process(options.clips, exported, options.repeats)
+        of_int8 = _int8(options.clips, exported, options.int8, options.repeats) if options.int8 else {}
     results = {
         "machine": machine(),
         "seconds_of_a_command": seconds,
@@ -72,6 +76,7 @@ def main() -> None:
         "clips": len(options.clips),
         "seconds_in_one_process": together,
         "largest_difference_of_scores": difference,
+        **of_int8,
     }
     write_results(results, options.out)
 
@@ -120,6 +125,24 @@ def _in_one_process(clips: list[Path], exported: Path, repeats: int) -> tuple[di
 
     seconds = _fastest({name: lambda name=name: score(name) for name in predictors}, repeats)
     return seconds, float(np.abs(scores["PyTorch"] - scores["ONNX"]).max())
+
+
+def _int8(clips: list[Path], exported: Path, int8: Path, repeats: int) -> dict[str, Any]:
+    """Seconds of both exports on all clips, and the rank correlation of their frames, `FRAMES_PER_S` of each clip."""
+    from videomem_hf.inference.onnx import load_onnx_predictor
+    from videomem_hf.statistics import spearman
+
+    predictors = {"float32": load_onnx_predictor(exported), "int8": load_onnx_predictor(int8)}
+    seconds = _fastest({n: lambda n=n: list(predictors[n].predict_many(clips)) for n in predictors}, repeats)
+    scores = []
+    for predictor in predictors.values():
+        predictor.processor = replace(predictor.processor, fps=FRAMES_PER_S)
+        scores.append(np.concatenate([each.frame_scores[:, 0] for each in predictor.predict_many(clips)]))
+    facts = {
+        "stored_as": predictors["int8"].model.facts.dtype,
+        "computes_in_int8": predictors["int8"].model.facts.quantized,
+    }
+    return {"int8": facts | {"seconds": seconds, "frames": len(scores[0]), "rank_correlation": spearman(*scores)}}
 
 
 if __name__ == "__main__":

@@ -83,7 +83,8 @@ def test_option_names_are_whole_and_examples_paste_at_80_columns(path: tuple[str
 
 
 @pytest.mark.parametrize(
-    ("words", "files"), [(["--help"], set()), (["predcit"], set()), (["train-sorter", "--help"], {"options", "train_sorter"})]
+    ("words", "files"),
+    [(["--help"], set()), (["predcit"], set()), (["train-sorter", "--help"], {"options", "train_sorter"})],
 )
 def test_only_the_command_that_is_called_is_imported(words: list[str], files: set[str]) -> None:
     code = f"""import sys

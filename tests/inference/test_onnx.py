@@ -271,6 +271,31 @@ def test_weights_in_fewer_bits_keep_the_ranks(
     assert sizes[0] < share * sizes[1]
 
 
+def test_int8_stores_tensors_as_float16_until_ranks_agree(
+    wide: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreements = iter([0.9, 0.99, 0.996])  # computing in int8, all tensors in it, three quarters of them
+    monkeypatch.setattr("videomem_hf.inference.export.run.rank_correlation", lambda *args: next(agreements))
+    facts = export_onnx(str(wide[0]), tmp_path / "onnx", "int8")
+    assert (facts.dtype, facts.quantized) == ("int8 and float16", False)
+    assert any("stored as int8 and float16" in caveat and "by 0.9960" in caveat for caveat in facts.caveats)
+    kinds = [each.data_type for each in onnx.load(tmp_path / "onnx/model.onnx").graph.initializer]
+    assert {onnx.TensorProto.INT8, onnx.TensorProto.FLOAT16} <= set(kinds)
+
+
+def test_the_tensors_that_8_bits_change_most_become_float16() -> None:
+    rng = np.random.default_rng(0)
+    even, uneven = (rng.normal(size=(40, 40)).astype(np.float32) for _ in range(2))
+    uneven[:, 0] *= 500  # leaves few levels to the others of a channel
+    weights = [onnx.numpy_helper.from_array(each, name) for name, each in (("even", even), ("uneven", uneven))]
+    graph = onnx.helper.make_graph([], "g", [], [], initializer=weights)
+    proto = onnx.helper.make_model(graph)
+    reduce_weights(proto, "int8", 0.5)
+    stored = {each.name: each.data_type for each in proto.graph.initializer}
+    assert stored["uneven.float16"] == onnx.TensorProto.FLOAT16
+    assert stored["even.int8"] == onnx.TensorProto.INT8
+
+
 def test_int8_computes_in_it(wide: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random weights give nearly equal scores, whose ranks need not agree as well as those of a trained model."""
     monkeypatch.setattr("videomem_hf.inference.export.run.LEAST_RANK_CORRELATION", 0.5)
@@ -342,10 +367,10 @@ def test_weights_of_large_networks_lie_in_a_file_of_their_own(
 
 
 def test_ranks_that_change_are_refused(wide: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def spoil(proto: Any, dtype: str) -> None:
+    def spoil(proto: Any, dtype: str, in_half: float) -> None:
         from onnx import numpy_helper
 
-        reduce_weights(proto, dtype)
+        reduce_weights(proto, dtype, in_half)
         for tensor in proto.graph.initializer:
             if tensor.name.endswith(".float16"):
                 values = numpy_helper.to_array(tensor)
@@ -469,7 +494,7 @@ def test_a_model_that_weighs_frames_needs_what_weighs_them(exported: Any, tmp_pa
     content = json.loads(path.read_text())
     del content["parts"]["clip"]
     path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match="is damaged .a part 'clip' and the output 'features' belong together"):
+    with pytest.raises(InputError, match=r"is damaged .a part 'clip' and the output 'features' belong together"):
         load_onnx_predictor(folder)
     del content["parts"]["model"]["outputs"]["features"]
     path.write_text(json.dumps(content))

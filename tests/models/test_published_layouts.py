@@ -363,6 +363,11 @@ def video_file(folder: Path) -> Path:
             lambda: {n: v for n, v in torchvision.models.alexnet().state_dict().items() if "classifier" not in n},
             "the file holds alexnet of torchvision: convert it as backbone",
         ),
+        (
+            "memnet",
+            lambda: {f"student.{n}": v for n, v in memnet_layout().items()} | tensors({"loss.weight": (3,)}),
+            "what begins with student. in the file is MemNet: save that alone",
+        ),
     ],
 )
 def test_refusals_name_the_network_and_what_fits(kind: str, layout: Any, message: str, tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ class Entry:
         name: What is typed.
         panel: Heading that it is listed under.
         short_help: Its line there.
-        module: File of `videomem_hf.cli` with a function, or a `typer.Typer` of several commands, of that name. (default:
-            the name)
+        module: File of `videomem_hf.cli` with a function, or a `typer.Typer` of several commands, of that name; empty
+            for the name itself.
         kind: Name of its class in that file; None takes `Command`.
     """
 

@@ -155,7 +155,8 @@ class Predictor(ClipPredictor):
         with self._alone():
             output = self.model(features=torch.from_numpy(rows)[None].float().to(self.device))
         kept = (output.frame_scores, output.get("temporal_weights"), output.get("intervals"))
-        return ClipOutput(*(None if each is None else each[0].double().cpu().numpy() for each in kept))
+        found: list[Any] = [None if each is None else each[0].double().cpu().numpy() for each in kept]
+        return ClipOutput(*found)
 
     def seen_part(self, shape: tuple[int, int]) -> Area:
         """Left, top, right and bottom of what the model sees of frames of `shape`, as shares of width and height."""

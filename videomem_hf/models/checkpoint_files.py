@@ -26,7 +26,7 @@ WRAPPERS: Final = (
 )  # fmt: skip
 """Where training scripts put the weights in the dictionary that they save, one in another also; those that were trained
 come before their moving average."""
-PREFIXES: Final = ("module.", "model.", "net.", "network.", "_orig_mod.", "_fsdp_wrapped_module.")
+PREFIXES: Final = ("module.", "model.", "net.", "network.", "backbone.", "_orig_mod.", "_fsdp_wrapped_module.")
 """What wrappers of a network put before all names: `DataParallel`, Lightning modules, `torch.compile` and others."""
 _FOLDER_FILES: Final = (
     "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
@@ -209,8 +209,7 @@ def _read_torch(path: Path) -> object:
             "weights: torch.save(model.state_dict(), FILE)"
         ) from None
     except Exception as error:  # a damaged file raises whatever its bytes lead to
-        cause = str(error).strip().split("\n")[0] or "it ends too early"
-        raise CheckpointError(f"{path}: not a checkpoint that torch can read ({cause})") from None
+        raise CheckpointError(f"{path}: is damaged, or no file of torch.save; {_ELSEWHERE}") from error
 
 
 def _compare_checksums(path: Path) -> None:

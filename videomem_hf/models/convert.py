@@ -5,7 +5,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, Final
 
-from .checkpoint_files import CheckpointError, list_names, read_tensors
+from .checkpoint_files import CheckpointError, Tensors, list_names, read_tensors
 from .checkpoints import Converted
 from .convert_backbones import convert_resnet, convert_semantic_embedding, convert_vgg16
 from .convert_clips import convert_c3d, convert_resnet3d
@@ -25,6 +25,8 @@ KINDS: Final[dict[str, Callable[..., Converted]]] = {
     "vgg16": convert_vgg16,
     "backbone": convert_backbone,
 }
+
+_MOST_PARTS: Final = 8
 
 
 def convert(kind: str, path: Path, **options: Any) -> Converted:
@@ -56,8 +58,26 @@ def _what_it_is(kind: str, path: Path) -> str:
         return ""
     network = recognize(tensors)
     if network is None:
-        return f"; the file holds a network that is not known here, with {list_names(sorted(tensors))}"
+        return (
+            _known_part(tensors)
+            or f"; the file holds a network that is not known here, with {list_names(sorted(tensors))}"
+        )
     if network.kind is None:
         return f"; the file holds {network.name}, which no kind takes ({', '.join(KINDS)})"
-    fits = f"convert it as {network.kind}" if network.kind != kind else "part of it differs from what is published"
+    takes_any = kind == "backbone" and not path.is_dir()
+    fits = (
+        "part of it differs from what is published"
+        if takes_any or network.kind == kind
+        else f"convert it as {network.kind}"
+    )
     return f"; the file holds {network.name}: {fits}"
+
+
+def _known_part(tensors: Tensors) -> str:
+    """Which network a part of a file is of, by the beginning of its names; empty if none is known."""
+    for first in list(dict.fromkeys(name.partition(".")[0] for name in tensors))[:_MOST_PARTS]:
+        begin = f"{first}."
+        part = {name.removeprefix(begin): tensor for name, tensor in tensors.items() if name.startswith(begin)}
+        if found := recognize(part):
+            return f"; what begins with {begin} in the file is {found.name}: save that alone"
+    return ""

@@ -24,7 +24,7 @@ from .scoring import scores_around_mean
 try:
     from torch._higher_order_ops.scan import scan
 except ImportError:  # torch declares no loop public yet
-    scan = None
+    scan = None  # type: ignore[assignment]
 
 
 @dataclass

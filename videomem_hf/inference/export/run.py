@@ -1,5 +1,6 @@
 """From a model to a folder with its ONNX networks, checked against PyTorch."""
 
+import copy
 import json
 import tempfile
 from collections.abc import Callable
@@ -42,6 +43,8 @@ DTYPES: Final = get_args(ExportDtype)
 _PACKAGES: Final = ("onnx", "onnxscript", "onnxruntime")
 NEAR_RANK_CORRELATION: Final = 0.97
 """Of a network that computes in int8, below which its first and last layers in float32 would not be enough."""
+IN_HALF: Final = (0.0, 0.25, 0.5, 0.75)
+"""Shares of the tensors that are stored as float16 in an int8 export, in the order in which it is tried."""
 LARGEST_FILE: Final = 64_000_000
 """Bytes of a graph above which its weights lie in a file of their own."""
 Say = Callable[[str], None]
@@ -160,10 +163,19 @@ class _Export:
                 if agreement < NEAR_RANK_CORRELATION:
                     break
             self.say("so weights alone are stored in int8")
-        for proto in protos.values():
-            reduce_weights(proto, dtype)
-        self.say(f"comparing {dtype} with float32")
-        agreement = rank_correlation(full, self._save_all(protos, folder, facts), compared)
+        agreement = 0.0
+        for in_half in IN_HALF if dtype == "int8" else (0.0,):
+            self.say(
+                f"comparing {dtype}{f', {in_half:.0%} of the tensors in float16,' if in_half else ''} with float32"
+            )
+            reduced = {name: copy.deepcopy(proto) for name, proto in protos.items()}
+            for proto in reduced.values():
+                reduce_weights(proto, dtype, in_half)
+            agreement = rank_correlation(full, self._save_all(reduced, folder, facts), compared)
+            if agreement >= LEAST_RANK_CORRELATION:
+                protos |= reduced
+                facts = replace(facts, dtype="int8 and float16") if in_half else facts
+                break
         check_rank_correlation(agreement, dtype, SAMPLE_CLIPS)
         return facts, agreement
 

@@ -10,22 +10,28 @@ _LEVELS: Final = 127
 _HIGHEST_HALF: Final = float(np.finfo(np.float16).max)
 
 
-def reduce_weights(proto: Any, dtype: str) -> None:
+def reduce_weights(proto: Any, dtype: str, in_half: float = 0.0) -> None:
     """Store the weights of an `onnx.ModelProto` as "float16", or as "int8" with a scale for each output channel.
 
     The arithmetic stays float32: engines turn the weights back when they load the graph, or as they need them.
+
+    Args:
+        in_half: Of "int8" the share of the tensors, those with the largest relative error first, that is stored as
+            float16 all the same.
     """
     from onnx import numpy_helper
 
     graph = proto.graph
     axes = _channel_axes(graph)
+    found = [(tensor, numpy_helper.to_array(tensor)) for tensor in graph.initializer]
+    found = [(t, w) for t, w in found if w.dtype == np.float32 and w.ndim > 1 and w.size >= LEAST_NUMBERS]
+    if dtype == "int8":
+        found.sort(key=lambda each: _error(each[1], axes.get(each[0].name, 0)), reverse=True)
+    halves = len(found) if dtype == "float16" else round(in_half * len(found))
     added = []
-    for tensor in graph.initializer:
-        weight = numpy_helper.to_array(tensor)
-        if weight.dtype != np.float32 or weight.ndim < 2 or weight.size < LEAST_NUMBERS:
-            continue
+    for place, (tensor, weight) in enumerate(found):
         name = tensor.name
-        if dtype == "float16":
+        if place < halves:
             added.append(_to_half(tensor, weight, name))
         else:
             node, scale, zero = _to_int8(tensor, weight, name, axes.get(name, 0) % weight.ndim)
@@ -47,15 +53,28 @@ def _to_int8(tensor: Any, weight: np.ndarray, name: str, axis: int) -> tuple[Any
     """Symmetric, one scale for each index of the axis; gives the node, the scales and the zero points."""
     from onnx import helper, numpy_helper
 
-    others = tuple(each for each in range(weight.ndim) if each != axis)
-    scale = np.maximum(np.abs(weight).max(axis=others), np.finfo(np.float32).tiny) / np.float32(_LEVELS)
-    shape = [-1 if each == axis else 1 for each in range(weight.ndim)]
-    levels = np.rint(weight / scale.reshape(shape)).clip(-_LEVELS, _LEVELS).astype(np.int8)
+    levels, scale = _levels(weight, axis)
     stored = [f"{name}.int8", f"{name}.scale", f"{name}.zero"]
     tensor.CopyFrom(numpy_helper.from_array(levels, stored[0]))
     node = helper.make_node("DequantizeLinear", stored, [name], axis=axis)
     scales = numpy_helper.from_array(scale.astype(np.float32), stored[1])
     return node, scales, numpy_helper.from_array(np.zeros(len(scale), np.int8), stored[2])
+
+
+def _levels(weight: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Whole numbers from -127 to 127, and the scale of each index of the axis."""
+    others = tuple(each for each in range(weight.ndim) if each != axis % weight.ndim)
+    scale = np.maximum(np.abs(weight).max(axis=others), np.finfo(np.float32).tiny) / np.float32(_LEVELS)
+    levels = np.rint(weight / np.expand_dims(scale, others)).clip(-_LEVELS, _LEVELS).astype(np.int8)
+    return levels, scale
+
+
+def _error(weight: np.ndarray, axis: int) -> float:
+    """What rounding to 8 bits changes, as a share of the weights."""
+    levels, scale = _levels(weight, axis)
+    others = tuple(each for each in range(weight.ndim) if each != axis % weight.ndim)
+    change = weight - levels * np.expand_dims(scale, others)
+    return float(np.linalg.norm(change) / max(np.linalg.norm(weight), np.finfo(np.float32).tiny))
 
 
 def _channel_axes(graph: Any) -> dict[str, int]:

@@ -124,8 +124,8 @@ def _check_model(path: Path, facts: ExportFacts, session: "InferenceSession") ->
     said = {"horizons": facts.config["horizons"]} | {n: getattr(facts, n) for n in ("version", "processor", "maps")}
     if differ := [name for name, value in said.items() if own.get(name, value) != value]:
         raise InputError(
-            f"{path}: is, by its {' and '.join(differ)}, of another model than {EXPORT_FILE} beside it says; export the "
-            "model again"
+            f"{path}: is, by its {' and '.join(differ)}, of another model than {EXPORT_FILE} beside it says; export "
+            "the model again"
         )
 
 
