@@ -14,8 +14,8 @@ CLEAR_GAIN: Final = 0.001
 BORROWED: Final = (0.3, 1.0)
 """What a short- and a long-term score take of the other horizon's output, beside 1 of their own: memorability is
 shared, and three times as many annotations are behind a short-term score."""
-CLEAR_GAIN_OF_STACK: Final = 0.005
-"""The same where several models take the place of one."""
+LARGE_GAIN: Final = 0.005
+"""The same where much is tried: other widths of a view, and several models in place of one."""
 _OTHERS: Final = (0.0, 0.3, 1.0)
 """What they may take instead."""
 
@@ -116,7 +116,7 @@ def stack_models(
             slopes, intercept = _fit_positive(x[rest], y[rest])
             predicted[fold] = x[fold] @ slopes + intercept
         before, after = (spearman(each[known], y[known]) for each in (own.held_out[:, horizon], predicted))
-        if clearly_better(after, before, CLEAR_GAIN_OF_STACK):
+        if clearly_better(after, before, LARGE_GAIN):
             slopes, intercepts[horizon] = _fit_positive(x[known], y[known])
             by_model = slopes.reshape(models, horizons)
             weights[horizon], held_out[:, horizon] = by_model[0], predicted

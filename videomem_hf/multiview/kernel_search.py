@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from videomem_hf.multiview.borrowing import clearly_better, default_shares
+from videomem_hf.multiview.borrowing import LARGE_GAIN, clearly_better, default_shares
 from videomem_hf.multiview.kernel_ridge import Solution, solve
 from videomem_hf.multiview.kernels import KernelBank, Summand
 from videomem_hf.multiview.targets import Targets
@@ -173,7 +173,7 @@ class KernelSearch:
             kept, choices.widths[view] = choices.widths[view], choices.widths[view] * FLATTER
             text = f"{name}, width {WIDTH * choices.widths[view]:.3g}"
             ridge, quality = self._tune_ridge(choices, [view], text, choices.ridges[view] * FLATTER)
-            if not clearly_better(quality, best):
+            if not clearly_better(quality, best, LARGE_GAIN):
                 choices.widths[view] = kept
                 break
             best, choices.ridges[view] = quality, ridge
