@@ -261,7 +261,7 @@ def test_a_view_of_many_numbers_that_scores_follow_in_a_line_gets_a_wide_kernel(
     search = KernelSearch(KernelBank({"a": x}), make_targets(y, np.full_like(y, np.nan)), fold_indices(120, 5, 0))
     choices = search.choose()
     assert choices.widths[0] < 0.2
-    ((summand),) = choices.summands([0])
+    (summand,) = choices.summands([0])
     assert summand.widths == {0: pytest.approx(3 * choices.widths[0])}
     default = max(search.quality([ALONE], ridge) for ridge in RIDGES)
     assert search.quality([summand], choices.ridge) > default + 0.02

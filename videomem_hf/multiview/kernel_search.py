@@ -26,8 +26,8 @@ PRODUCT_SHARES: Final = (0.5, 0.0, 0.8)
 """Prior variance of the product of views, where all views together have 1; the first is taken by default."""
 FLATTER: Final = 1 / 3
 """By which widths are multiplied, of one view or of all, for scores that change slowly."""
-FLATTEST: Final = FLATTER**4
-"""Of one view; a kernel so wide sees little more than a linear one."""
+FLATTER_STEPS: Final = 4
+"""How often the width of one view is multiplied at most; a kernel so wide is nearly linear."""
 MAX_VIEWS_OF_ALL_SUBSETS: Final = 4
 """Views up to which every subset has a model; beyond, single views, pairs and all."""
 _MIN_STRENGTH: Final = 0.05
@@ -169,7 +169,7 @@ class KernelSearch:
                 choices.standardised.append(name)
             else:
                 self.bank.set_standardised(view, False)
-        while choices.widths[view] > FLATTEST:
+        for _ in range(FLATTER_STEPS):
             kept, choices.widths[view] = choices.widths[view], choices.widths[view] * FLATTER
             text = f"{name}, width {WIDTH * choices.widths[view]:.3g}"
             ridge, quality = self._tune_ridge(choices, [view], text, choices.ridges[view] * FLATTER)
