@@ -15,12 +15,12 @@ from sklearn.kernel_ridge import KernelRidge
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.models.modeling_multiview import MultiViewModel
 from videomem_hf.multiview import kernel_ridge, kernels
-from videomem_hf.multiview.borrowing import clearly_better
+from videomem_hf.multiview.borrowing import clearly_better, fit_scoring
 from videomem_hf.multiview.checkpoint import FitCheckpoint
 from videomem_hf.multiview.interval_state import fit_horizons, interval_state
 from videomem_hf.multiview.kernel_head import build_kernel_model, fit_kernel_head
 from videomem_hf.multiview.kernel_ridge import Solution, solve
-from videomem_hf.multiview.kernel_search import RIDGES, Choices, KernelSearch, mean_correlation, view_patterns
+from videomem_hf.multiview.kernel_search import Choices, KernelSearch, mean_correlation, view_patterns
 from videomem_hf.multiview.kernels import KernelBank, Summand, view_space
 from videomem_hf.multiview.predict import model_outputs
 from videomem_hf.multiview.targets import make_targets, relative_noise
@@ -253,29 +253,35 @@ def test_patterns_of_views() -> None:
     assert len(many) == 1 + 6 + 15
 
 
-def test_a_view_of_many_numbers_that_scores_follow_in_a_line_gets_a_wide_kernel() -> None:
+def _outputs(noise: tuple[float, float], shared: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs for both horizons of truths that are the same or independent, and measured scores."""
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(120, 60))
-    x[:, 0] *= 3
-    y = np.clip(0.8 + 0.02 * x[:, :1] + 0.02 * rng.normal(size=(120, 1)), 0, 1)
-    search = KernelSearch(KernelBank({"a": x}), make_targets(y, np.full_like(y, np.nan)), fold_indices(120, 5, 0))
-    choices = search.choose()
-    assert choices.widths[0] < 0.2
-    ((summand),) = choices.summands([0])
-    assert summand.widths == {0: pytest.approx(3 * choices.widths[0])}
-    default = max(search.quality([ALONE], ridge) for ridge in RIDGES)
-    assert search.quality([summand], choices.ridge) > default + 0.02
+    truth = rng.normal(size=(4000, 2))
+    truth[:, 1] = truth[:, 0] if shared else truth[:, 1]
+    return truth + noise * rng.normal(size=truth.shape), truth + 2 * rng.normal(size=truth.shape)
 
 
-def test_views_of_other_widths_keep_their_variance_at_the_median_distance() -> None:
-    choices = Choices([0.3, 0.3], [1.1, 1.1], widths=[1.0, 0.1])
-    first, second, product = choices.summands([0, 1])
-    assert (first.widths, second.widths) == ({0: 3.0}, {1: pytest.approx(0.3)})
-    assert product.widths == pytest.approx({0: 2.0, 1: 0.2})
-    assert first.weight + second.weight + product.weight == pytest.approx(1)
-    spread = {3.0: 0.25 / first.weight, 0.3: 0.25 / second.weight, 2.2: 0.5 / product.weight}
-    expected = {3.0: 1.0, 0.3: (1 - np.exp(-0.3)) / (1 - np.exp(-3)), 2.2: (1 - np.exp(-2.2)) / (1 - np.exp(-4))}
-    assert {width: each / spread[3.0] for width, each in spread.items()} == pytest.approx(expected)
+def test_horizons_borrow_from_each_other_where_they_share_the_truth() -> None:
+    outputs, y = _outputs((0.5, 1.0), shared=True)
+    folds = fold_indices(len(y), 5, 0)
+    scoring = fit_scoring(outputs, y, folds)
+    combined = outputs @ [[1.0, 1.0], [0.3, 1.0]]
+    for horizon in (0, 1):
+        slope, intercept = np.polyfit(combined[:, horizon], y[:, horizon], 1)
+        np.testing.assert_allclose(scoring.weights[horizon], slope * np.array([[1.0, 0.3], [1.0, 1.0]][horizon]))
+        assert scoring.intercepts[horizon] == pytest.approx(intercept)
+        rest = np.setdiff1d(np.arange(len(y)), folds[0])
+        line = np.polyfit(combined[rest, horizon], y[rest, horizon], 1)
+        np.testing.assert_allclose(scoring.held_out[folds[0], horizon], np.polyval(line, combined[folds[0], horizon]))
+    single = fit_scoring(outputs[:, :1], y[:, :1], folds)
+    np.testing.assert_allclose(single.weights[0, 0], np.polyfit(outputs[:, 0], y[:, 0], 1)[0])
+
+
+def test_horizons_without_anything_in_common_keep_to_themselves() -> None:
+    outputs, y = _outputs((0.5, 0.5), shared=False)
+    weights = fit_scoring(outputs, y, fold_indices(len(y), 5, 0)).weights
+    assert weights[0, 1] == weights[1, 0] == 0
+    assert weights[0, 0] > 0
 
 
 def test_strong_views_weigh_more_and_the_product_is_of_mean_distances() -> None:
@@ -286,7 +292,7 @@ def test_strong_views_weigh_more_and_the_product_is_of_mean_distances() -> None:
     assert concepts.weight == pytest.approx(0.5 * 0.2**2 / squares)
     assert useless.weight == pytest.approx(0.5 * 0.05**2 / squares)
     assert title.widths == {0: 3.0}
-    assert product.weight == pytest.approx(0.5)
+    assert product.weight == 0.5
     assert product.widths == pytest.approx({0: 4 * 2 / 3, 1: 4 / 3})
     assert choices.summands([2]) == [Summand(1.0, {2: 3.0})]
     assert Choices.from_dict(json.loads(json.dumps(asdict(choices)))) == choices

@@ -1,11 +1,10 @@
 """From the outputs for all horizons to each score: the horizons borrow from each other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.optimize import nnls
 
 from videomem_hf.statistics import spearman
 
@@ -14,8 +13,6 @@ CLEAR_GAIN: Final = 0.001
 BORROWED: Final = (0.3, 1.0)
 """What a short- and a long-term score take of the other horizon's output, beside 1 of their own: memorability is
 shared, and three times as many annotations are behind a short-term score."""
-CLEAR_GAIN_OF_STACK: Final = 0.005
-"""The same where several models take the place of one."""
 _OTHERS: Final = (0.0, 0.3, 1.0)
 """What they may take instead."""
 
@@ -28,13 +25,11 @@ class Scoring:
         weights: `(horizons, horizons)`: of each output in each score, not negative.
         intercepts: `(horizons,)`.
         held_out: `(clips, horizons)`, predictions with weights fitted without the clip's fold.
-        others: Index of another model to the weights of its outputs, `(horizons, horizons)`.
     """
 
     weights: np.ndarray
     intercepts: np.ndarray
     held_out: np.ndarray
-    others: dict[int, np.ndarray] = field(default_factory=dict)
 
 
 def default_shares(horizons: int) -> np.ndarray:
@@ -86,49 +81,6 @@ def _choose_shares(outputs: np.ndarray, y: np.ndarray, horizon: int) -> np.ndarr
         if clearly_better(quality, best):
             best, chosen = quality, shares
     return chosen
-
-
-def stack_models(
-    own: Scoring, outputs: np.ndarray, others: Sequence[int], values: np.ndarray, folds: Sequence[np.ndarray]
-) -> Scoring:
-    """Add other models to a scoring where that is clearly better on held-out clips, for each horizon by itself.
-
-    Weights are not negative and fitted by least squares, for the comparison without each clip's fold (Breiman, "Stacked
-    regressions", Machine Learning 1996).
-
-    Args:
-        own: Of the first model.
-        outputs: `(clips, models, horizons)`, held out, of the first and of the others.
-        others: Indices of the others.
-        values: `(clips, horizons)` standardised scores, NaN where unknown.
-        folds: Indices of the clips of each fold.
-    """
-    clips, models, horizons = outputs.shape
-    x = outputs.reshape(clips, models * horizons)
-    weights, intercepts, held_out = own.weights.copy(), own.intercepts.copy(), own.held_out.copy()
-    added = {number: np.zeros((horizons, horizons)) for number in others}
-    for horizon in range(horizons):
-        y, known = values[:, horizon], np.isfinite(values[:, horizon])
-        predicted = np.empty(clips)
-        for fold in folds:
-            rest = known.copy()
-            rest[fold] = False
-            slopes, intercept = _fit_positive(x[rest], y[rest])
-            predicted[fold] = x[fold] @ slopes + intercept
-        before, after = (spearman(each[known], y[known]) for each in (own.held_out[:, horizon], predicted))
-        if clearly_better(after, before, CLEAR_GAIN_OF_STACK):
-            slopes, intercepts[horizon] = _fit_positive(x[known], y[known])
-            by_model = slopes.reshape(models, horizons)
-            weights[horizon], held_out[:, horizon] = by_model[0], predicted
-            for number, each in zip(others, by_model[1:], strict=True):
-                added[number][horizon] = each
-    return Scoring(weights, intercepts, held_out, {number: each for number, each in added.items() if each.any()})
-
-
-def _fit_positive(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
-    """Slopes, not negative, and the intercept."""
-    slopes = nnls(x - x.mean(axis=0), y - y.mean())[0]
-    return slopes, float(y.mean() - x.mean(axis=0) @ slopes)
 
 
 def clearly_better(quality: float, best: float, gain: float = CLEAR_GAIN) -> bool:

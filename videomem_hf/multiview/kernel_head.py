@@ -11,7 +11,7 @@ import torch
 from videomem_hf.inference.intervals import IntervalFit
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.models.modeling_multiview import MultiViewModel
-from videomem_hf.multiview.borrowing import Scoring, fit_scoring, stack_models
+from videomem_hf.multiview.borrowing import Scoring, fit_scoring
 from videomem_hf.multiview.checkpoint import FitCheckpoint
 from videomem_hf.multiview.interval_state import fit_horizons, interval_state
 from videomem_hf.multiview.kernel_search import MAX_VIEWS_OF_ALL_SUBSETS, Choices, KernelSearch, view_patterns
@@ -62,8 +62,7 @@ def fit_kernel_head(
     patterns = view_patterns(len(names))
     summands = [choices.summands(pattern) for pattern in patterns]
     ridges = [choices.ridges[pattern[0]] if len(pattern) == 1 else choices.ridge for pattern in patterns]
-    folds = [fold.numpy() for fold in search.folds]
-    coefficients, scoring, held_out = [], [], []
+    coefficients, scoring, intervals = [], [], []
     for number, pattern in enumerate(patterns):
         text = " + ".join(names[view] for view in pattern)
         search.report(f"fitting {text}")
@@ -73,14 +72,10 @@ def fit_kernel_head(
         solve = partial(search.solve, summands[number], ridges[number], dtype, 1e-4)
         solution = checkpoint.solution(f"pattern-{number:03d}", solve)
         coefficients.append(solution.coefficients)
-        held_out.append(solution.held_out.double().numpy())
-        scoring.append(fit_scoring(held_out[-1], targets.values, folds))
-    if len(names) > 1:
-        single = [number for number, pattern in enumerate(patterns) if len(pattern) == 1]
-        outputs = np.stack([held_out[number] for number in (0, *single)], axis=1)
-        scoring[0] = stack_models(scoring[0], outputs, single, targets.values, folds)
-    predicted = [np.clip(targets.means + targets.stds * found.held_out, 0, 1) for found in scoring]
-    intervals = [fit_horizons(each, scores, counts, level) for each in predicted]
+        found = fit_scoring(solution.held_out.numpy(), targets.values, [fold.numpy() for fold in search.folds])
+        predicted = np.clip(targets.means + targets.stds * found.held_out, 0, 1)
+        scoring.append(found)
+        intervals.append(fit_horizons(predicted, scores, counts, level))
     return KernelHead(patterns, summands, ridges, torch.stack(coefficients, dim=1), scoring, intervals)
 
 
@@ -123,8 +118,7 @@ def _state(search: KernelSearch, head: KernelHead, config: MultiViewConfig) -> d
         widths[column, list(summand.widths)] = torch.tensor(list(summand.widths.values()))
     stack = torch.zeros(patterns, horizons, patterns, horizons)
     for number, scoring in enumerate(head.scoring):
-        for model, shares in {number: scoring.weights, **scoring.others}.items():
-            stack[number, :, model] = torch.from_numpy(shares)
+        stack[number, :, number] = torch.from_numpy(scoring.weights)
     inducing = bank.anchors[config.inducing_anchors]
     factors = [
         _explained_factor(bank, head.summands[number], inducing, head.ridges[number] * search.noise)

@@ -15,9 +15,9 @@ from videomem_hf.multiview.kernels import KernelBank, Summand
 from videomem_hf.multiview.targets import Targets
 from videomem_hf.statistics import spearman
 
-RIDGES: Final = tuple(1.1 * 2.0**step for step in range(-8, 6))
+RIDGES: Final = tuple(1.1 * 2.0**step for step in range(-5, 6))
 """Noise variance in units of the prior variance; 1.1 is tried first."""
-FIRST_RIDGE: Final = RIDGES[8]
+FIRST_RIDGE: Final = RIDGES[5]
 WIDTH: Final = 3.0
 """Of the kernel of one view, in units of 1 / median squared distance."""
 PRODUCT_WIDTH: Final = 4.0
@@ -25,9 +25,7 @@ PRODUCT_WIDTH: Final = 4.0
 PRODUCT_SHARES: Final = (0.5, 0.0, 0.8)
 """Prior variance of the product of views, where all views together have 1; the first is taken by default."""
 FLATTER: Final = 1 / 3
-"""By which widths are multiplied, of one view or of all, for scores that change slowly."""
-FLATTEST: Final = FLATTER**4
-"""Of one view; a kernel so wide sees little more than a linear one."""
+"""By which all widths are multiplied, for scores that change slowly."""
 MAX_VIEWS_OF_ALL_SUBSETS: Final = 4
 """Views up to which every subset has a model; beyond, single views, pairs and all."""
 _MIN_STRENGTH: Final = 0.05
@@ -48,7 +46,6 @@ class Choices:
         product_views: Largest number of views that are multiplied: the strongest.
         flatness: By which all widths are multiplied.
         standardised: Non-negative views whose square roots are standardised.
-        widths: By what the width of each view is multiplied; empty for 1 of each.
         trials: Each trial with its mean held-out Spearman correlation.
     """
 
@@ -59,38 +56,20 @@ class Choices:
     product_views: int = 2
     flatness: float = 1.0
     standardised: list[str] = field(default_factory=list)
-    widths: list[float] = field(default_factory=list)
     trials: list[tuple[str, float]] = field(default_factory=list)
 
     def summands(self, views: Sequence[int]) -> list[Summand]:
-        """The kernel of some views: of each by its strength, and the product of the strongest; its variance is 1."""
+        """The kernel of some views: of each by its strength, and the product of the strongest."""
         if len(views) == 1:
-            return [Summand(1.0, {views[0]: WIDTH * self._flatness(views[0])})]
+            return [Summand(1.0, {views[0]: WIDTH * self.flatness})]
         strengths = {view: max(self.strengths[view], _MIN_STRENGTH) for view in views}
         squares = sum(strength**2 for strength in strengths.values())
         alone = 1 - self.product_share
-        summands = [
-            Summand(
-                alone * s**2 / squares * self._to_default_variance(WIDTH, self._flatness(v)),
-                {v: WIDTH * self._flatness(v)},
-            )
-            for v, s in strengths.items()
-        ]
+        summands = [Summand(alone * s**2 / squares, {v: WIDTH * self.flatness}) for v, s in strengths.items()]
         multiplied = sorted(sorted(views, key=lambda view: -strengths[view])[: self.product_views])
         total = sum(strengths[view] for view in multiplied)
-        widths = {view: PRODUCT_WIDTH * self._flatness(view) * strengths[view] / total for view in multiplied}
-        if self.product_share:
-            factor = self._to_default_variance(PRODUCT_WIDTH, sum(widths.values()) / PRODUCT_WIDTH)
-            summands.append(Summand(self.product_share * factor, widths))
-        whole = sum(each.weight for each in summands)
-        return [Summand(each.weight / whole, each.widths) for each in summands]
-
-    def _flatness(self, view: int) -> float:
-        return self.flatness * (self.widths[view] if self.widths else 1.0)
-
-    def _to_default_variance(self, width: float, flatness: float) -> float:
-        """What gives clips at the median distance the variance between them that a view of no other width gives."""
-        return float(np.expm1(-width * self.flatness) / np.expm1(-width * flatness))
+        widths = {view: PRODUCT_WIDTH * self.flatness * strengths[view] / total for view in multiplied}
+        return [*summands, Summand(self.product_share, widths)] if self.product_share else summands
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> "Choices":
@@ -137,7 +116,7 @@ class KernelSearch:
     def choose(self) -> Choices:
         """Tune each view alone, then all together; the default is kept unless another choice is clearly better."""
         count = len(self.bank.names)
-        choices = Choices([1.0] * count, [FIRST_RIDGE] * count, product_views=count, widths=[1.0] * count)
+        choices = Choices([1.0] * count, [FIRST_RIDGE] * count, product_views=count)
         for view in range(count):
             self._tune_view(choices, view)
         everything = range(count)
@@ -169,21 +148,11 @@ class KernelSearch:
                 choices.standardised.append(name)
             else:
                 self.bank.set_standardised(view, False)
-        while choices.widths[view] > FLATTEST:
-            kept, choices.widths[view] = choices.widths[view], choices.widths[view] * FLATTER
-            text = f"{name}, width {WIDTH * choices.widths[view]:.3g}"
-            ridge, quality = self._tune_ridge(choices, [view], text, choices.ridges[view] * FLATTER)
-            if not clearly_better(quality, best):
-                choices.widths[view] = kept
-                break
-            best, choices.ridges[view] = quality, ridge
         choices.strengths[view] = float(np.nan_to_num(best).round(4))
 
-    def _tune_ridge(
-        self, choices: Choices, views: Sequence[int], text: str, first: float = FIRST_RIDGE
-    ) -> tuple[float, float]:
+    def _tune_ridge(self, choices: Choices, views: Sequence[int], text: str) -> tuple[float, float]:
         """Move from the first ridge to larger or smaller ones while that helps: the ridge and its quality."""
-        summands, best = choices.summands(views), int(np.abs(np.log(np.array(RIDGES) / first)).argmin())
+        summands, best = choices.summands(views), RIDGES.index(FIRST_RIDGE)
 
         @cache
         def quality(index: int) -> float:
