@@ -6,8 +6,8 @@ from typing import Any
 def keep_tensors_together(model: Any) -> dict[str, Any] | None:
     """Put the parameters that a module itself holds in one place, where a device map has split them.
 
-    Accelerate fetches what is offloaded before a module runs, and cannot do so for single parameters. Where the memory for
-    a device ends between a class token and the positions beside it, these have entries of their own in the map.
+    Accelerate fetches what is offloaded before a module runs, and cannot do so for single parameters. Where the
+    memory of a device ends between a class token and the positions beside it, each has an entry of its own in the map.
 
     Args:
         model: Loaded with a device map that transformers inferred.
