@@ -63,7 +63,8 @@ def group_of(commands: typer.Typer, name: str) -> Any:
             each.cls = Command
     outer = typer.Typer(add_completion=False, **STYLE)
     outer.add_typer(commands, name=name)
-    return typer.main.get_command(outer).commands[name]
+    group: Any = typer.main.get_command(outer)
+    return group.commands[name]
 
 
 class LoadedCommands(Mapping[str, Any]):

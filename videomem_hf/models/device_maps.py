@@ -4,21 +4,20 @@ from typing import Any
 
 
 def keep_tensors_together(model: Any) -> dict[str, Any] | None:
-    """Put the tensors that a module itself holds in one place, where a device map has split them.
+    """Put the parameters that a module itself holds in one place, where a device map has split them.
 
-    Accelerate fetches what is offloaded before a module runs, and cannot do so for single tensors. Where the memory for
-    a device ends between a class token and the positions beside it, these have entries of their own in the map.
+    Accelerate fetches what is offloaded before a module runs, and cannot do so for single parameters. Where the
+    memory of a device ends between a class token and the positions beside it, each has an entry of its own in the map.
 
     Args:
         model: Loaded with a device map that transformers inferred.
 
     Returns:
-        The map with such tensors on the device that computes; None if there are none elsewhere.
+        The map with such parameters on the device that computes; None if there are none elsewhere.
     """
     places: dict[str, Any] = getattr(model, "hf_device_map", None) or {}
-    modules = {name for name, _ in model.named_modules()}
     computing = next((each for each in places.values() if each not in ("cpu", "disk")), "cpu")
-    split = {name for name in places if name not in modules}
+    split = {name for name, _ in model.named_parameters()} & places.keys()
     if all(places[name] == computing for name in split):
         return None
     return places | dict.fromkeys(split, computing)
