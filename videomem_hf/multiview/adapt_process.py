@@ -1,13 +1,12 @@
 """The Gaussian process that corrects a base model's scores on a new domain: its fit, and predictions of left-out clips.
 
-Predictions are means over draws of the hyper-parameters from their posterior: the normal distribution around the
-maximum of the marginal likelihood (Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006, Sec. 5.4.1)
-times log-normal priors that suit a hundred clips. Slope and offset of the base's scores are integrated out with the
-process. The processes of the horizons are correlated, so that the scores of one help the other (Bonilla et al.,
-"Multi-task Gaussian Process Prediction", NeurIPS 2007).
+Hyper-parameters are the most probable ones under priors that suit a hundred clips: maximum of the marginal likelihood
+(Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006, Sec. 5.4.1) times log-normal priors. Slope and
+offset of the base's scores are integrated out with the process. The processes of the horizons are correlated, so that
+the scores of one help the other (Bonilla et al., "Multi-task Gaussian Process Prediction", NeurIPS 2007).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -33,12 +32,6 @@ _SCALE: Final = 0.5
 """Median prior of the exponent of the kernel at the median distance, summed over groups."""
 _SHARED_LOGIT: Final = 0.0
 """Median prior of the correlation of the horizons' processes, as a logit: a new domain moves them half alike."""
-_PAIRS: Final = 8
-"""Pairs of draws of hyper-parameters, over which predictions are averaged."""
-_STEP: Final = 0.05
-"""Of the differences that the posterior's curvature is computed from."""
-_JITTER: Final = 1e-4
-"""On the diagonal of a kernel that is inverted without noise."""
 _MOST_FITTED: Final = 300
 """Clips at most that hyper-parameters are fitted to."""
 _FOLDS: Final = 10
@@ -105,60 +98,33 @@ def covariance(
     return process + line + torch.diag(noise + residual[horizon])
 
 
-def fit_hyper_parameters(kernel: Kernel, data: Measured, clips: np.ndarray) -> list[HyperParameters]:
-    """The most probable hyper-parameters by the clips with these indices, and draws from their posterior.
+def fit_hyper_parameters(kernel: Kernel, data: Measured, clips: np.ndarray) -> HyperParameters:
+    """The most probable hyper-parameters by the clips with these indices.
 
     Args:
         kernel: Of all clips.
         data: Of all clips.
-        clips: Indices; of more than 300, so many, evenly spread, are used. They leave little doubt about the
-            hyper-parameters: the most probable ones are then given in place of draws as well.
+        clips: Indices; at most 300 of them, evenly spread, are used.
     """
-    many = len(clips) > _MOST_FITTED
-    if many:
+    if len(clips) > _MOST_FITTED:
         clips = clips[np.linspace(0, len(clips) - 1, _MOST_FITTED).round().astype(int)]
-    sizes = [data.scores.shape[1], len(kernel.medians), data.scores.shape[1], 1]
-    medians, widths = _priors(data.take(clips), sizes)
-    loss = _negative_log_posterior(kernel, data.take(clips), clips, medians, widths)
-    low, high = medians - 3 * widths, medians + 3 * widths
-    found = minimize(
-        loss, medians, jac=True, method="L-BFGS-B", bounds=list(zip(low, high, strict=True)), options={"maxiter": 60}
-    )
-    draws = found.x[None] if many else _draws_around(found.x, lambda x: loss(x)[1], widths).clip(low, high)
-    rows = [np.split(values, np.cumsum(sizes)[:-1]) for values in (found.x, *draws)]
-    medians_of_kernel = kernel.medians.numpy()
-    return [
-        HyperParameters(
-            np.exp(amplitude), np.exp(scales) / medians_of_kernel, float(expit(shared[0])), np.exp(residual)
-        )
-        for amplitude, scales, residual, shared in rows
-    ]
-
-
-def _priors(data: Measured, sizes: Sequence[int]) -> tuple[Floats, Floats]:
-    """Medians and widths of the priors of the logarithms of amplitude, scales and residual, and of the correlation."""
-    spreads, groups = data.spreads(data.trends()), sizes[1]
+    part, groups, horizons = data.take(clips), len(kernel.medians), data.scores.shape[1]
+    used = kernel.shares[clips].any(dim=0).nonzero().flatten()
+    distances, shares = kernel.distances[:, used][:, :, used], kernel.shares[clips][:, used]
+    trends = part.trends()
+    spreads = part.spreads(trends)
+    sizes = [horizons, groups, horizons, 1]
     priors = [
         (2 * np.log(_AMPLITUDE * spreads), 2.0),  # variances have twice the logarithm
         (np.full(groups, np.log(_SCALE / groups)), 1.0),
         (2 * np.log(_RESIDUAL * spreads), 2.0),
         (np.array([_SHARED_LOGIT]), 1.0),
     ]
-    widths = [np.full(len(each), _PRIOR_LOG_SD * width) for each, width in priors]
-    return np.concatenate([each for each, _ in priors]), np.concatenate(widths)
-
-
-def _negative_log_posterior(
-    kernel: Kernel, part: Measured, clips: np.ndarray, medians: Floats, widths: Floats
-) -> Callable[[Floats], tuple[float, Floats]]:
-    """Less the logarithm of evidence times prior, and its gradient, as a function of the parameters of `_priors`."""
-    used = kernel.shares[clips].any(dim=0).nonzero().flatten()
-    distances, shares = kernel.distances[:, used][:, :, used], kernel.shares[clips][:, used]
-    trends, horizons = part.trends(), part.scores.shape[1]
-    sizes = [horizons, len(kernel.medians), horizons, 1]
+    medians = np.concatenate([each for each, _ in priors])
+    widths = _PRIOR_LOG_SD * np.concatenate([np.full(len(each), width) for each, width in priors])
     around, across, apart = (torch.from_numpy(each) for each in (medians, widths, part.apart))
 
-    def loss(values: Floats) -> tuple[float, Floats]:
+    def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
         theta = torch.from_numpy(values).requires_grad_()
         amplitude, scales, residual, shared = theta.split(sizes)
         pairs = torch.exp(-torch.einsum("g,gnm->nm", scales.exp() / kernel.medians, distances))
@@ -170,20 +136,11 @@ def _negative_log_posterior(
         (gradient,) = torch.autograd.grad(total, theta)
         return total.item(), gradient.numpy()
 
-    return loss
-
-
-def _draws_around(best: Floats, gradient: Callable[[Floats], Floats], widths: Floats) -> Floats:
-    """Draws `(draws, size)` in pairs from the normal distribution with the posterior's curvature at its maximum.
-
-    In no direction are they wider apart than the widest prior.
-    """
-    steps = _STEP * np.eye(len(best))
-    curvature = np.stack([gradient(best + step) - gradient(best - step) for step in steps]) / (2 * _STEP)
-    values, axes = np.linalg.eigh((curvature + curvature.T) / 2)
-    spread = 1 / np.sqrt(np.maximum(values, 1 / widths.max() ** 2))
-    apart = np.random.default_rng(0).standard_normal((_PAIRS, len(best))) * spread @ axes.T
-    return np.concatenate([best + apart, best - apart])
+    bounds = list(zip(medians - 3 * widths, medians + 3 * widths, strict=True))
+    found = minimize(loss, medians, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}).x
+    amplitude, scales, residual, shared = np.split(found, np.cumsum(sizes)[:-1])
+    gammas = np.exp(scales) / kernel.medians.numpy()
+    return HyperParameters(np.exp(amplitude), gammas, float(expit(shared[0])), np.exp(residual))
 
 
 @dataclass(frozen=True)
@@ -223,13 +180,11 @@ def predict_left_out(kernel: Kernel, data: Measured) -> list[HeldOut]:
         predicted, latent, residual = np.zeros((3, len(scores)))
         for fold in range(folds.max() + 1):
             left, others = folds == fold, np.flatnonzero(folds != fold)
-            (hyper, *draws), trends = fit_hyper_parameters(kernel, data, others), data.take(others).trends()
+            hyper, trends = fit_hyper_parameters(kernel, data, others), data.take(others).trends()
+            whole = _covariance_of(kernel, data, trends, hyper)
             known, target = ~left[clip], left[clip] & (horizon == each)
-            for draw in draws:
-                whole = _covariance_of(kernel, data, trends, draw)
-                solved = np.linalg.solve(whole[np.ix_(known, known)], data.apart[known])
-                predicted[left] += whole[np.ix_(target, known)] @ solved / len(draws)
-            predicted[left] += data.prior[left, each]
+            solved = np.linalg.solve(whole[np.ix_(known, known)], data.apart[known])
+            predicted[left] = data.prior[left, each] + whole[np.ix_(target, known)] @ solved
             alone = _covariance_of(kernel, own, [trends[each]], hyper.of_horizon(each))
             noisy = own.noise([trends[each]])[left, 0] + hyper.residual[each]
             latent[left] = _conditional_variance(alone, left[own.pairs[1]]) - noisy
@@ -270,10 +225,9 @@ class Process:
     """Fitted processes of all horizons, as `GaussianCorrection` keeps them.
 
     Attributes:
-        hyper: Their most probable hyper-parameters.
+        hyper: Their hyper-parameters.
         trends: Of each horizon.
-        weights: `(horizons, clips)`: what the kernel with each clip is multiplied by, from the scores of all horizons:
-            the mean over draws of hyper-parameters.
+        weights: `(horizons, clips)`: what the kernel with each clip is multiplied by, from the scores of all horizons.
         root: `(horizons, clips, clips)`: its square is the inverse of the covariance of a horizon's scores; 0 where
             unknown.
         line: `(horizons, 2)`: offset, and change of the slope from 1.
@@ -286,41 +240,28 @@ class Process:
     line: Floats
 
 
-def fit_process(kernel: Kernel, data: Measured, hyper: Sequence[HyperParameters] | None = None) -> Process:
-    """Fit the processes to all clips; `hyper` is as of `fit_hyper_parameters`, which gives it where it is not given.
+def fit_process(kernel: Kernel, data: Measured, hyper: HyperParameters | None = None) -> Process:
+    """Fit the processes to all clips, and their hyper-parameters unless they are given.
 
-    The mean of a score takes the scores of all horizons and all draws; its variance those of its own horizon and the
-    most probable hyper-parameters alone, which keeps a model's size.
+    The mean of a score takes the scores of all horizons; its variance those of its own horizon alone, which is an upper
+    bound and keeps a model's size.
     """
     clips, horizons = data.scores.shape
-    (best, *draws), trends = hyper or fit_hyper_parameters(kernel, data, np.arange(clips)), data.trends()
-    weights, line = _average(kernel, data, trends, best, draws)
-    root = np.zeros((horizons, clips, clips))
+    hyper, trends = hyper or fit_hyper_parameters(kernel, data, np.arange(clips)), data.trends()
+    horizon, clip = data.pairs
+    solved = np.zeros((horizons, clips))
+    solved[horizon, clip] = np.linalg.solve(_covariance_of(kernel, data, trends, hyper), data.apart)
+    scale = np.sqrt(hyper.amplitude)
+    correlation = np.where(np.eye(horizons) > 0, 1.0, hyper.shared)
+    root, line = np.zeros((horizons, clips, clips)), []
     for each in range(horizons):
         own = data.of_horizon(each)
         here = own.pairs[1]
-        lower = np.linalg.cholesky(_covariance_of(kernel, own, [trends[each]], best.of_horizon(each)))
+        lower = np.linalg.cholesky(_covariance_of(kernel, own, [trends[each]], hyper.of_horizon(each)))
         root[each][np.ix_(here, here)] = np.linalg.solve(lower, np.eye(len(lower)))
-    return Process(best, trends, weights, root, line)
-
-
-def _average(
-    kernel: Kernel, data: Measured, trends: Sequence[Trend], best: HyperParameters, draws: Sequence[HyperParameters]
-) -> tuple[Floats, Floats]:
-    """The mean of the draws' processes and lines: weights of the most probable kernel that give it at the clips."""
-    clips, horizons = data.scores.shape
-    horizon, clip = data.pairs
-    apart = data.prior.T - np.array([each.centre for each in trends])[:, None]
-    process, line = np.zeros((horizons, clips)), np.zeros((horizons, 2))
-    for draw in draws:
-        solved, scale = np.zeros((horizons, clips)), np.sqrt(draw.amplitude)
-        solved[horizon, clip] = np.linalg.solve(_covariance_of(kernel, data, trends, draw), data.apart)
-        across = np.where(np.eye(horizons) > 0, 1.0, draw.shared) * np.outer(scale, scale)
-        process += across @ solved @ kernel(torch.from_numpy(draw.gammas)).numpy()
-        line += np.column_stack([OFFSET_SD**2 * solved.sum(axis=1), SLOPE_SD**2 * (solved * apart).sum(axis=1)])
-    own = kernel(torch.from_numpy(best.gammas)).numpy() + _JITTER * np.eye(clips)
-    weights = np.linalg.solve(own, process.T).T / best.amplitude[:, None]
-    return weights / len(draws), line / len(draws)
+        apart = data.prior[:, each] - trends[each].centre
+        line.append((OFFSET_SD**2 * solved[each].sum(), SLOPE_SD**2 * solved[each] @ apart))
+    return Process(hyper, trends, correlation * scale / scale[:, None] @ solved, root, np.array(line))
 
 
 def correction_state(clips: ClipRows, factor: np.ndarray, process: Process, data: Measured) -> dict[str, torch.Tensor]:
