@@ -132,6 +132,12 @@ def test_what_cannot_be_read(tmp_path: Path, text: str, message: str) -> None:
         read_prediction_file(write(tmp_path, "short_term.csv", text), BOTH)
 
 
+def test_a_clip_that_an_object_has_twice_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "short_term.json", '{"video1": 0.9, "video2": 0.5, "video1": 0.1}')
+    with pytest.raises(InputError, match=r"short_term.json: 'video1' twice in one object; keep one of them"):
+        read_prediction_file(path, BOTH)
+
+
 def test_spreadsheets_and_utf_16(tmp_path: Path) -> None:
     rows = [("Video", "Short-term memorability"), ("video1.webm", 0.9), ("video2.webm", 0.5)]
     book = Workbook()

@@ -1,8 +1,6 @@
 """Files of predictions in the usual forms: MediaEval's runs, two columns, tables of others, and the package's own."""
 
-import csv
 import hashlib
-import json
 import math
 import re
 from collections import Counter
@@ -11,10 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from videomem_hf.benchmark.prediction_rows import read_rows
 from videomem_hf.data.release.csv_tables import NUMBER, UNKNOWN, decimal_point
-from videomem_hf.data.release.text_files import SEPARATOR_LINE, read_text
-from videomem_hf.data.tables.formats import SPREADSHEETS
-from videomem_hf.data.tables.formats import read_table as read_any_table
 from videomem_hf.data.tables.media import without_ending
 from videomem_hf.inference.score_table import clip_of_cell
 from videomem_hf.models.configuration_multiview import MultiViewConfig
@@ -37,9 +33,6 @@ _PREDICTED_WORDS: Final = frozenset({"pred", "preds", "prediction", "predictions
 """A word of a longer name of such a column."""
 _SCORES: Final = tuple(name for name in PREDICTED if name not in _PREDICTED_WORDS)
 _MEASURED: Final = ("gt", "ground_truth", "groundtruth", "target", "label", "true", "measured", "actual")
-_NOT_TEXT: Final = SPREADSHEETS | {".json", ".jsonl", ".ndjson", ".parquet"}
-_DELIMITERS: Final = "\t;,"
-"""The first of two that stand as often in a row: a comma beside it is that of a decimal."""
 _MISSING: Final = UNKNOWN - {""}
 _NOT_FINITE: Final = ("inf", "infinity", "nan")
 _LEVEL: Final = MultiViewConfig().interval_level
@@ -92,7 +85,7 @@ def read_prediction_file(
     Raises:
         InputError: The file cannot be read, no column fits, or which horizon it predicts is not known.
     """
-    rows = _read_rows(path)
+    rows = read_rows(path, IDS[0])
     if horizon is not None and horizon not in horizons:
         raise InputError(f"--horizon {horizon}: the data have {', '.join(horizons)}; name one of them")
     named = _name_columns(path, rows, horizons, horizon, columns or {}) if _is_header(rows[0]) else None
@@ -169,62 +162,6 @@ class _Columns:
     intervals: dict[str, tuple[int, int]] = field(default_factory=dict)
     level: float = _LEVEL
     notes: list[str] = field(default_factory=list)
-
-
-def _read_rows(path: Path) -> list[list[str]]:
-    if path.suffix.lower() == ".json" and (rows := _rows_of_object(path)):
-        return rows
-    if path.suffix.lower() in _NOT_TEXT:
-        table = read_any_table(path)
-        cells = [[row.values.get(name) for name in table.columns] for row in table.rows]
-        return [list(table.columns), *([_text_of(cell) for cell in row] for row in cells)]
-    rows = [row for row in _split_lines(path, read_text(path, own=True)) if any(row)]
-    if not rows:
-        raise InputError(f"{path}: is empty; give a file of predictions")
-    if len(rows[0]) < 2:
-        raise InputError(
-            f"{path}: has one column in its first row; give a table as text, with commas, semicolons, tabs or spaces "
-            "between a clip and its score"
-        )
-    for number, row in enumerate(rows, 1):
-        if len(row) != len(rows[0]):
-            raise InputError(f"{path}: row {number} has {len(row)} columns, and the first {len(rows[0])}; mend the row")
-    return rows
-
-
-def _rows_of_object(path: Path) -> list[list[str]]:
-    """The rows of a JSON object that maps a clip to its score, or to an object of them; none of other JSON."""
-    try:
-        content = json.loads(read_text(path, own=True))
-    except ValueError as error:
-        raise InputError(f"{path}: cannot be read as JSON ({error}); give a list of objects") from None
-    if not isinstance(content, dict) or not content:
-        return []
-    if not all(isinstance(value, dict) for value in content.values()):
-        return [[clip, _text_of(value)] for clip, value in content.items()]
-    names = list(dict.fromkeys(name for value in content.values() for name in value))
-    rows = [[clip, *(_text_of(value.get(name)) for name in names)] for clip, value in content.items()]
-    return [[IDS[0], *names], *rows]
-
-
-def _text_of(value: Any) -> str:
-    return "" if value is None else str(value)
-
-
-def _split_lines(path: Path, text: str) -> list[list[str]]:
-    """The cells of each line; between spaces where the first line has nothing else that separates them."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    declared = SEPARATOR_LINE.fullmatch(lines[0].strip())
-    lines = lines[1:] if declared else lines
-    if not lines:
-        return []
-    delimiter = declared[1] if declared else max(_DELIMITERS, key=lines[0].count)
-    if delimiter not in lines[0]:
-        return [line.rsplit(maxsplit=1) for line in lines]
-    try:
-        return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
-    except csv.Error as error:
-        raise InputError(f"{path}: cannot be read ({error}); give a table of clips and scores alone") from None
 
 
 def _is_header(row: Sequence[str]) -> bool:

@@ -66,8 +66,12 @@ def known_tables(path: Path) -> list[str]:
 
 
 def delimiter(line: str) -> str:
-    """Return what separates the cells of a line: a comma, a semicolon or a tab; those in quotes do not count."""
-    return max(",;\t", key=re.sub('"[^"]*"', "", line).count)
+    """Return what separates the cells of a line: a tab, a semicolon or a comma; those in quotes do not count.
+
+    The first of two that stand as often: a comma beside a semicolon is that of a decimal. A comma where there is none.
+    """
+    plain = re.sub('"[^"]*"', "", line)
+    return max("\t;,", key=plain.count) if re.search("[\t;]", plain) else ","
 
 
 def read_table(path: Path, check_header: Callable[[list[str]], str | None]) -> Iterator[TableRow]:

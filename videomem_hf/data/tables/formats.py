@@ -186,17 +186,19 @@ def _of_objects(path: Path, objects: list[tuple[str, Any]]) -> Table:
 
 def _read_json_lines(path: Path) -> Table:
     lines = [(f"{path}:{number}", line) for number, line in numbered_lines(read_text(path, own=True))]
-    return _of_objects(path, [(location, _parse_json(location, line)) for location, line in lines])
+    return _of_objects(path, [(location, parse_json(location, line)) for location, line in lines])
 
 
 def _read_json(path: Path) -> Table:
-    value = _parse_json(str(path), read_text(path, own=True))
+    value = parse_json(str(path), read_text(path, own=True))
     if not isinstance(value, list):
         raise InputError(f"{path}: not a list of rows; give a list of objects, or one object a line (.jsonl)")
     return _of_objects(path, [(f"{path}: entry {number}", entry) for number, entry in enumerate(value, start=1)])
 
 
-def _parse_json(location: str, text: str) -> Any:
+def parse_json(location: str, text: str) -> Any:
+    """Parse a JSON value; an InputError, which begins with the location, for what is none or has a name twice."""
+
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
