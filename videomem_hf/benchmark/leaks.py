@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from videomem_hf.benchmark.clip_content import Pairs, copies_in_training
 from videomem_hf.benchmark.prediction_files import clip_key
-from videomem_hf.benchmark.predictors import Predictor
+from videomem_hf.benchmark.predictors import FEWEST, NAMED, STANDARD_ERRORS, Predictor
 from videomem_hf.benchmark.protocols import Protocol
 from videomem_hf.benchmark.truth import GroundTruth
 from videomem_hf.schema import HORIZON_NAMES
@@ -34,22 +34,31 @@ KINDS: Final = {
     "wrong_version": "the predictor comes from another ground truth",
 }
 """What each kind of leak means."""
-_NAMED: Final = 3
-_FEWEST: Final = 10
-"""Clips below which predictions show no pattern."""
 _COPIED: Final = 0.05
+"""Share of the clips, beside those that are equal by chance, from which on measured scores were copied."""
 _EXTREME: Final = 0.02
+"""Share of the clips at the smallest or largest value from which on they are clipped: others have one clip there."""
 _MOST: Final = 0.5
+"""Share of the clips with one value above which nothing is ranked."""
 _FEW_VALUES: Final = 20
 _CLIPS_PER_VALUE: Final = 10
+"""Predictions are coarse if they take at most so many values, each for so many clips or more on average."""
+_DIFFERENT: Final = 3
+"""Values above which scores that are equal are none of a few that many clips have."""
+_DIGITS: Final = 4
+"""Digits to which scores are equal; published ones have three."""
 _WRONG: Final = 0.01
+"""Share of the clips with other measured scores above which a file comes from another version."""
 _OTHER_SCORE: Final = 1.5e-3
 """Measured scores that differ by less are the same, written with three digits."""
-_STANDARD_ERRORS: Final = 3
 _STRONG: Final = 0.5
 """Correlation from which on the residuals tell labels with noise from an honest prediction."""
 _STEEP: Final = 0.85
-"""Slope from which on errors do not depend on the measured score, as far as so many clips can tell."""
+"""Slope of predictions over measured scores below which they are honest, however wide its error is: that of labels with
+noise is 1, that of a calibrated prediction at most the labels' reliability."""
+_WIDEST: Final = 0.25
+"""Half of the range of a slope, in three standard errors, above which an honest slope would pass as 1 too."""
+_ROUNDING: Final = 1e-9
 _UNREACHED: Final = 0.95
 """Correlation that no predictor has with scores of an unknown number of annotations."""
 
@@ -88,14 +97,14 @@ def split_leaks(truth: GroundTruth, protocol: Protocol, copies: Mapping[str, Pai
     for fold in protocol.folds:
         shared = np.isin(truth.title_group[fold.evaluation], truth.title_group[fold.train])
         counts.append(int(shared.sum()))
-        first = first or fold.evaluation[shared][:_NAMED].tolist()
+        first = first or fold.evaluation[shared][:NAMED].tolist()
     if number := int(np.ceil(np.mean(counts))):
         words = f"{number:,} of {clips:,} {KINDS['duplicate_titles']}; under a grouped protocol none has."
         yield Leak("duplicate_titles", protocol.name, words, number, tuple(truth.ids[row] for row in first))
     for kind, pairs in copies.items():
         number, found = copies_in_training(pairs, protocol)
         if number:
-            shown = tuple(f"{truth.ids[a]} and {truth.ids[b]}" for a, b in found[:_NAMED])
+            shown = tuple(f"{truth.ids[a]} and {truth.ids[b]}" for a, b in found[:NAMED])
             yield Leak(kind, protocol.name, f"{number:,} of {clips:,} {KINDS[kind]}.", number, shown)
 
 
@@ -108,9 +117,10 @@ def predictor_leaks(
         yield from _of_version(each, truth, fingerprint)
         for column, horizon in enumerate(truth.horizons):
             known = np.isfinite(each.scores[:, column]) & np.isfinite(truth.scores[:, column])
-            if known.sum() >= _FEWEST:
+            if known.sum() >= FEWEST:
                 rows = np.flatnonzero(known)
-                yield from _of_values(each, truth, rows, column, horizon)
+                yield from _of_values(each, rows, column, horizon)
+                yield from _of_labels(each, truth, rows, column, horizon)
         yield from _between_horizons(each, truth)
     for one, other in combinations(predictors, 2):
         for column, horizon in enumerate(truth.horizons):
@@ -123,13 +133,13 @@ def _of_ids(each: Predictor, truth: GroundTruth) -> Iterator[Leak]:
     if twice := each.given.twice:
         stand = "stands" if len(twice) == 1 else "stand"
         words = f"{quantity(len(twice), 'clip')} of {each.name} {stand} in it more than once; the first score counts."
-        yield Leak("repeated_clips", each.name, words, len(twice), twice[:_NAMED])
+        yield Leak("repeated_clips", each.name, words, len(twice), twice[:NAMED])
     trained = {clip_key(clip) for clip in each.given.trained_on}
     both = [clip for clip, row in zip(truth.ids, each.scores, strict=True)
             if clip_key(clip) in trained and np.isfinite(row).any()]  # fmt: skip
     if both:
         words = f"{each.name} was trained on {len(both):,} of the clips that it predicts."
-        yield Leak("trained_on", each.name, words, len(both), tuple(both[:_NAMED]))
+        yield Leak("trained_on", each.name, words, len(both), tuple(both[:NAMED]))
 
 
 def _of_version(each: Predictor, truth: GroundTruth, fingerprint: str | None) -> Iterator[Leak]:
@@ -146,34 +156,38 @@ def _of_version(each: Predictor, truth: GroundTruth, fingerprint: str | None) ->
                 f"The measured {HORIZON_NAMES[horizon]} scores in {each.name} differ from these data's for "
                 f"{len(other):,} of {len(pairs):,} clips: it comes from another version."
             )
-            yield Leak("wrong_version", each.name, words, len(other), tuple(other[:_NAMED]), horizon)
+            yield Leak("wrong_version", each.name, words, len(other), tuple(other[:NAMED]), horizon)
     if fingerprint is not None and each.given.fingerprint not in (None, fingerprint):
         words = f"{each.name} was trained on data with other clips or scores than these."
         yield Leak("wrong_version", each.name, words, 0)
 
 
-def _of_values(each: Predictor, truth: GroundTruth, rows: np.ndarray, column: int, horizon: str) -> Iterator[Leak]:
-    x, y, name = each.scores[rows, column], truth.scores[rows, column], HORIZON_NAMES[horizon]
+def _of_values(each: Predictor, rows: np.ndarray, column: int, horizon: str) -> Iterator[Leak]:
+    """Predictions of which many are the same."""
+    x, name = each.scores[rows, column], HORIZON_NAMES[horizon]
     values, counts = np.unique(x, return_counts=True)
     if counts.max() > _MOST * len(x):
         words = f"{counts.max():,} of {len(x):,} {name} predictions of {each.name} are {values[counts.argmax()]:g}."
         yield Leak("constant", each.name, words, int(counts.max()), horizon=horizon)
         return
-    few = len(values) <= min(_FEW_VALUES, len(x) / _CLIPS_PER_VALUE)
-    if few:
+    if len(values) <= min(_FEW_VALUES, len(x) / _CLIPS_PER_VALUE):
         words = f"The {name} predictions of {each.name} take {quantity(len(values), 'value')} for {len(x):,} clips."
         yield Leak("few_values", each.name, words, len(x), horizon=horizon)
-    for end, number in ((values[0], counts[0]), (values[-1], counts[-1])) if not few else ():
-        if number >= max(_EXTREME * len(x), _FEWEST / 2):
+        return
+    for end, number in ((values[0], counts[0]), (values[-1], counts[-1])):
+        if number >= max(_EXTREME * len(x), FEWEST / 2):
             words = f"{number:,} of {len(x):,} {name} predictions of {each.name} are exactly {end:g}: they are clipped."
             yield Leak("clipped", each.name, words, int(number), horizon=horizon)
-    equal = np.isclose(x, y, rtol=0, atol=5e-5)
-    if (
-        equal.sum() >= max(_COPIED * len(x) + 2 * _equal_by_chance(x, y), _FEWEST / 2)
-        and len(np.unique(x[equal])) > _NAMED
-    ):
+
+
+def _of_labels(each: Predictor, truth: GroundTruth, rows: np.ndarray, column: int, horizon: str) -> Iterator[Leak]:
+    """Measured scores in place of predictions, as they are or with noise."""
+    x, y, name = each.scores[rows, column], truth.scores[rows, column], HORIZON_NAMES[horizon]
+    equal = np.isclose(x, y, rtol=0, atol=10**-_DIGITS / 2)
+    fewest = max(_COPIED * len(x) + 2 * _equal_by_chance(x, y), FEWEST / 2)
+    if equal.sum() >= fewest and len(np.unique(x[equal])) > _DIFFERENT:
         words = f"{equal.sum():,} of {len(x):,} {name} predictions of {each.name} are the measured score itself."
-        first = tuple(truth.ids[row] for row in rows[equal][:_NAMED])
+        first = tuple(truth.ids[row] for row in rows[equal][:NAMED])
         yield Leak("copied_labels", each.name, words, int(equal.sum()), first, horizon)
     if cause := _labels_with_noise(x, y, truth.counts[rows, column]):
         words = f"The {name} predictions of {each.name} behave like measured scores with noise: {cause}."
@@ -182,7 +196,7 @@ def _of_values(each: Predictor, truth: GroundTruth, rows: np.ndarray, column: in
 
 def _equal_by_chance(x: Floats, y: Floats) -> float:
     """How many scores of two lists would be equal if their order were random: many, if both have few digits."""
-    _, of = np.unique(np.concatenate([x, y]).round(4), return_inverse=True)
+    _, of = np.unique(np.concatenate([x, y]).round(_DIGITS), return_inverse=True)
     counts = [np.bincount(part, minlength=of.max() + 1) for part in (of[: len(x)], of[len(x) :])]
     return float(counts[0] @ counts[1] / len(x))
 
@@ -193,10 +207,10 @@ def _labels_with_noise(x: Floats, y: Floats, counts: Floats) -> str:
     An honest predictor cannot correlate more with noisy scores than the truth behind them does. And its errors depend
     on the measured score, because it cannot know its noise (regression to the mean); those of labels with noise do not.
     """
-    if np.ptp(y) == 0:
+    if min(np.ptp(x), np.ptp(y)) == 0:
         return ""
     correlation, clips = pearson(x, y), len(x)
-    lowest = np.tanh(np.arctanh(min(correlation, 1 - 1e-12)) - _STANDARD_ERRORS / np.sqrt(max(clips - 3, 1)))
+    lowest = np.tanh(np.arctanh(min(correlation, 1 - 1e-12)) - STANDARD_ERRORS / np.sqrt(max(clips - 3, 1)))
     known = np.nan_to_num(counts)
     ceiling = noise_ceiling(y, known)
     if np.isfinite(ceiling) and lowest > (high := noise_ceiling_interval(y, known, resamples=500).high):
@@ -209,9 +223,9 @@ def _labels_with_noise(x: Floats, y: Floats, counts: Floats) -> str:
     error = np.sqrt((1 - correlation**2) / clips) * x.std() / y.std()
     off, off_error = abs((x - y).mean()), (x - y).std() / np.sqrt(clips)
     # Both errors have to be small, or anything would pass as 1 and 0.
-    if _STANDARD_ERRORS * error > 0.25 or slope < _STEEP or abs(slope - 1) > _STANDARD_ERRORS * error + 1e-9:
+    if STANDARD_ERRORS * error > _WIDEST or slope < _STEEP or abs(slope - 1) > STANDARD_ERRORS * error + _ROUNDING:
         return ""
-    if off > _STANDARD_ERRORS * off_error + 1e-9:
+    if off > STANDARD_ERRORS * off_error + _ROUNDING:
         return ""
     return f"their errors do not depend on the measured score (slope {slope:.2f}, as of the labels themselves)"
 
@@ -231,19 +245,19 @@ def _between_horizons(each: Predictor, truth: GroundTruth) -> Iterator[Leak]:
 def _swapped(x: Floats, y: Floats) -> int:
     """How many clips have predictions `(clips, 2)` that fit the scores `(clips, 2)` clearly better when exchanged."""
     known = np.isfinite(x).all(axis=1) & np.isfinite(y).all(axis=1)
-    if known.sum() < _FEWEST or min(np.ptp(each[known], axis=0).min() for each in (x, y)) == 0:
+    if known.sum() < FEWEST or min(np.ptp(each[known], axis=0).min() for each in (x, y)) == 0:
         return 0
     ranked = (rankdata(each[known], axis=0) for each in (x, y))
     x, y = ((ranks - ranks.mean(axis=0)) / ranks.std(axis=0) for ranks in ranked)
     exchanged = (x * y[:, ::-1]).sum(axis=1)
     gains = exchanged - (x * y).sum(axis=1)
     error = gains.std() / np.sqrt(len(gains))
-    return len(gains) if exchanged.mean() > 0 and gains.mean() > _STANDARD_ERRORS * error else 0
+    return len(gains) if exchanged.mean() > 0 and gains.mean() > STANDARD_ERRORS * error else 0
 
 
 def _same(one: Floats, other: Floats) -> int:
     """How many clips two lists of scores rank the same way; 0 where they differ."""
     known = np.isfinite(one) & np.isfinite(other)
-    if known.sum() < _FEWEST or np.ptp(one[known]) == 0 or np.ptp(other[known]) == 0:
+    if known.sum() < FEWEST or np.ptp(one[known]) == 0 or np.ptp(other[known]) == 0:
         return 0
     return int(known.sum()) if spearman(one[known], other[known]) > 1 - 1e-6 else 0

@@ -20,10 +20,12 @@ from videomem_hf.schema import HORIZON_NAMES, VIDEO_ID, InputError
 from videomem_hf.statistics import spearman
 from videomem_hf.system import quantity
 
-_NAMED: Final = 3
-_FEWEST: Final = 10
-"""Clips from which on a sign of a correlation says something."""
-_STANDARD_ERRORS: Final = 3
+NAMED: Final = 3
+"""Clips that a sentence names."""
+FEWEST: Final = 10
+"""Clips below which predictions show no pattern."""
+STANDARD_ERRORS: Final = 3
+"""From which on a difference is taken for real: chance alone gives it in 1 of 370 cases."""
 
 
 @dataclass(frozen=True)
@@ -180,10 +182,10 @@ def align(given: Predictions, truth: GroundTruth) -> Predictor:
     notes = [*given.notes, *filter(None, [note])]
     keys = {clip: row for clip, row in rows.items() if row >= 0}
     if not keys or not set(given.predicted) & set(truth.horizons):
-        shown = ", ".join(sorted(ids)[:_NAMED])
+        shown = ", ".join(sorted(ids)[:NAMED])
         raise InputError(
             f"{given.name}: none of its {quantity(len(ids), 'clip')} ({shown}) has a measured score in {truth.data} "
-            f"({', '.join(truth.ids[:_NAMED])}, ...); give the data that it predicts"
+            f"({', '.join(truth.ids[:NAMED])}, ...); give the data that it predicts"
         )
     scores, low, high = (np.full(truth.scores.shape, np.nan) for _ in range(3))
     for column, horizon in enumerate(truth.horizons):
@@ -234,9 +236,9 @@ def _notes_of_direction(scores: np.ndarray, truth: GroundTruth) -> Iterator[str]
     """A sentence for each horizon whose scores fall where measured ones rise, as ranks of the best clip first do."""
     for horizon, x, y in zip(truth.horizons, scores.T, truth.scores.T, strict=True):
         known = np.isfinite(x) & np.isfinite(y)
-        if known.sum() < _FEWEST or min(np.ptp(x[known]), np.ptp(y[known])) == 0:
+        if known.sum() < FEWEST or min(np.ptp(x[known]), np.ptp(y[known])) == 0:
             continue
-        if (correlation := spearman(x[known], y[known])) < -_STANDARD_ERRORS / np.sqrt(known.sum()):
+        if (correlation := spearman(x[known], y[known])) < -STANDARD_ERRORS / np.sqrt(known.sum()):
             yield (
                 f"Its {HORIZON_NAMES[horizon]} scores fall where measured ones rise (Spearman {correlation:.2f}): give "
                 "scores that are larger for more memorable clips, and no ranks from 1 for the best."
@@ -252,7 +254,7 @@ def coverage(predictor: Predictor, truth: GroundTruth, protocol: Protocol) -> Co
         len(rows),
         int(there[rows].sum()),
         len(missing),
-        tuple(missing[:_NAMED]),
+        tuple(missing[:NAMED]),
         len(predictor.extra),
-        predictor.extra[:_NAMED],
+        predictor.extra[:NAMED],
     )
