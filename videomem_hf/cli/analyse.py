@@ -18,6 +18,7 @@ from videomem_hf.cli.options import (
     ScoreModel,
     quote,
     say_next,
+    uses_detection,
 )
 from videomem_hf.schema import InputError
 
@@ -74,10 +75,10 @@ def analyse(
     out.mkdir(parents=True, exist_ok=True)
     figures = _figures(analysis)
     captions = CAPTIONS
-    adaptive = scores.design.assignment.policy == "adaptive"
-    if adaptive:
+    policy = scores.design.assignment.policy
+    if policy == "adaptive":
         typer.echo("adaptive assignment: the paper's figures are of plain scores, which are biased")
-    if model == "detection" or (adaptive and model is None):
+    if uses_detection(model, policy):
         more, content_of_model, notes = measure_and_draw(table, scores, splits, seed)
         figures |= more
         captions = CAPTIONS | MEASUREMENT_CAPTIONS

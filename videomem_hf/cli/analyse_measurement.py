@@ -28,6 +28,16 @@ CAPTIONS = {
 }
 
 
+def fit_detection_model(table: "Annotations", scores: "StudyScores") -> "dict[Horizon, Measurement]":
+    """Fit the detection model, with a bar of its iterations."""
+    from tqdm import tqdm
+
+    from videomem_hf.protocol.detection.measure import measure_study
+
+    with tqdm(desc="detection model", unit="iteration") as bar:
+        return measure_study(table, scores.screening, scores.design, progress=bar.update)
+
+
 def measure_and_draw(
     table: "Annotations", scores: "StudyScores", draws: int, seed: int
 ) -> "tuple[dict[str, Figure], dict[str, Any], list[str]]":
@@ -36,12 +46,11 @@ def measure_and_draw(
 
     from videomem_hf.analysis import measurement_figures as draw
     from videomem_hf.protocol.detection import curves
-    from videomem_hf.protocol.detection.measure import REPORTED, measure_study
+    from videomem_hf.protocol.detection.measure import REPORTED
     from videomem_hf.protocol.detection.reliability import reliabilities
     from videomem_hf.protocol.detection.tables import measurement_content
 
-    with tqdm(desc="detection model", unit="iteration") as bar:
-        measured = measure_study(table, scores.screening, scores.design, progress=bar.update)
+    measured = fit_detection_model(table, scores)
     with tqdm(
         total=sum(curves.draws_in_all(part, draws) for part in measured.values()), desc="reliability", unit="draw"
     ) as bar:

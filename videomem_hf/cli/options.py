@@ -154,6 +154,13 @@ ScoreModel = Annotated[
         show_default=False,
     ),
 ]
+
+
+def uses_detection(model: str | None, policy: str) -> bool:
+    """Whether the detection model is fitted: as --model says, else where assignment made plain scores biased."""
+    return policy == "adaptive" if model is None else model == "detection"
+
+
 OutFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or of an earlier run.")]
 
 

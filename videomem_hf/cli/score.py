@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from videomem_hf.cli.analyse_measurement import fit_detection_model
 from videomem_hf.cli.options import (
     AnnotationFiles,
     Design,
@@ -15,17 +16,16 @@ from videomem_hf.cli.options import (
     python_line,
     quote,
     say_next,
+    uses_detection,
 )
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
 from videomem_hf.system import quantity
 
 if TYPE_CHECKING:
     from videomem_hf.protocol.annotations import Annotations
+    from videomem_hf.protocol.detection.combined import Combined
     from videomem_hf.protocol.detection.measure import Measurement
     from videomem_hf.protocol.scoring import StudyScores
-
-_DEFAULT_MODEL = {False: "plain", True: "detection"}
-"""By whether assignment was adaptive: plain scores are then biased."""
 
 
 def score(
@@ -48,8 +48,7 @@ def score(
     Example: [bold]videomem score annotations.csv scores/ --clips clips/[/bold]
     """
     from videomem_hf.protocol.design import load_design
-    from videomem_hf.protocol.detection.combined import combine
-    from videomem_hf.protocol.detection.tables import model_scores
+    from videomem_hf.protocol.detection.combined import combine, combined_scores
     from videomem_hf.protocol.mediaeval_tables import score_tables
     from videomem_hf.protocol.score_files import write_scores
     from videomem_hf.protocol.scoring import summary
@@ -57,21 +56,23 @@ def score(
     plan = None if design is None else load_design(design)
     table, scores = score_tables(annotations, plan, ignore=ignore or (), lag_correction=lag_correction)
     adaptive = scores.design.assignment.policy == "adaptive"
-    measured = None if (model or _DEFAULT_MODEL[adaptive]) == "plain" else _measure(table, scores)
-    if adaptive and measured is not None:
-        scores = model_scores(scores, combine(measured, scores.annotations))
+    measured = fit_detection_model(table, scores) if uses_detection(model, scores.design.assignment.policy) else None
+    combined = None if measured is None else combine(measured, scores.annotations)
+    if adaptive and combined is not None:
+        scores = combined_scores(scores, combined)
     for step in scores.screening.steps():
-        if rates := step.guessing:
+        if step.guessing is not None:
+            false_alarms, hits = step.guessing
             typer.echo(
-                f"step {step.step}: participants press at {rates[1]:.0%} of the repeats and {rates[0]:.0%} of the new "
+                f"step {step.step}: participants press at {hits:.0%} of the repeats and {false_alarms:.0%} of the new "
                 "videos, as if all guessed, so the scores say little; check which key means 'seen before', and give "
                 "the design controls that leave out who guesses",
                 err=True,
             )
     release = write_scores(scores, out, clips)
     _print(summary(scores))
-    if measured is not None:
-        _write_measurement(table, scores, measured, out)
+    if measured is not None and combined is not None:
+        _write_measurement(table, scores, measured, combined, out)
     elif adaptive:
         typer.echo("adaptive assignment: plain scores of the least memorable videos are too low; leave --model out")
     say_next(
@@ -86,30 +87,22 @@ def score(
     )
 
 
-def _measure(table: "Annotations", scores: "StudyScores") -> "dict[Horizon, Measurement]":
-    """Fit the detection model."""
-    from tqdm import tqdm
-
-    from videomem_hf.protocol.detection.measure import measure_study
-
-    with tqdm(desc="detection model", unit="iteration") as bar:
-        return measure_study(table, scores.screening, scores.design, progress=bar.update)
-
-
 def _write_measurement(
-    table: "Annotations", scores: "StudyScores", measured: "dict[Horizon, Measurement]", out: Path
+    table: "Annotations",
+    scores: "StudyScores",
+    measured: "dict[Horizon, Measurement]",
+    combined: "Combined",
+    out: Path,
 ) -> None:
     """Write the measures of the detection model, and print what they are worth."""
     from tqdm import tqdm
 
-    from videomem_hf.protocol.detection.combined import combine
     from videomem_hf.protocol.detection.measure import REPORTED
     from videomem_hf.protocol.detection.reliability import SPLITS, reliabilities
     from videomem_hf.protocol.detection.tables import write_measurement
 
     with tqdm(total=SPLITS * len(measured), desc="split halves", unit="split") as bar:
         found = {horizon: reliabilities(part, progress=bar.update) for horizon, part in measured.items()}
-    combined = combine(measured, scores.annotations)
     written = write_measurement(measured, found, scores.videos, table.participants, out, combined)
     for horizon, part in measured.items():
         fit, name = part.detection, HORIZON_NAMES[horizon]

@@ -60,9 +60,9 @@ class StepScreening:
 
     @property
     def guessing(self) -> tuple[float, float] | None:
-        """Mean false-alarm and hit rate of those who passed, where the second is not above the first; else None.
+        """Mean false-alarm and hit rate of those who passed, where they do not tell repeats from new videos; else None.
 
-        That is where the mean difference of a participant's two rates is below two standard errors.
+        They do where the mean difference of a participant's two rates is above two standard errors.
         """
         known = self.passed & np.isfinite(self.recognition) & np.isfinite(self.false_alarms)
         difference = (self.recognition - self.false_alarms)[known]

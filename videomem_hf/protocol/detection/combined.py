@@ -12,7 +12,7 @@ measures: the two steps' combined scores agree by construction.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from videomem_hf.protocol.detection.linear import KINDS, REPEAT
 from videomem_hf.protocol.detection.measure import Measurement, hit_rates
-from videomem_hf.protocol.scoring import TargetAnnotations
+from videomem_hf.protocol.scoring import StudyScores, TargetAnnotations
 from videomem_hf.schema import HORIZONS, Horizon
 from videomem_hf.statistics import Floats
 
@@ -79,6 +79,21 @@ def combine(measured: Mapping[Horizon, Measurement], targets: Mapping[Horizon, T
         errors[horizon] = np.where(known, slope * np.sqrt(variance), np.nan)
     sd = np.sqrt(np.diag(covariance))
     return Combined(values, errors, covariance / np.outer(sd, sd))
+
+
+def combined_scores(scores: StudyScores, combined: Combined) -> StudyScores:
+    """The scores of a study with combined hit rates and their errors in place of plain ones, in the steps measured.
+
+    Unlike plain ones they are not biased where videos were assigned by the responses: the model's prior draws back a
+    video that its first participants happened to miss.
+    """
+    found = {
+        horizon: replace(values, score=combined.values[horizon], standard_error=combined.errors[horizon])
+        if horizon in combined.values
+        else values
+        for horizon, values in scores.scores.items()
+    }
+    return replace(scores, scores=found, model="detection")
 
 
 def _posterior(evidence: Floats, natural: Floats, covariance: Floats) -> tuple[Floats, Floats, Floats]:

@@ -8,7 +8,7 @@ OUT/measurement/measurement.json    the model's parameters and the reliability o
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,6 @@ from videomem_hf.protocol.detection.linear import NEW, REPEAT
 from videomem_hf.protocol.detection.measure import MEASURES, Measurement
 from videomem_hf.protocol.detection.reliability import Reliability
 from videomem_hf.protocol.score_files import release_names, write_table
-from videomem_hf.protocol.scoring import StudyScores
 from videomem_hf.run_files import without_nan
 from videomem_hf.schema import HORIZONS, Horizon, InputError
 from videomem_hf.system import atomic_write, os_cause
@@ -58,21 +57,6 @@ def write_measurement(
             f"{error.filename or folder}: cannot be written ({os_cause(error)}); give another folder."
         ) from None
     return folder / TABLE
-
-
-def model_scores(scores: StudyScores, combined: Combined) -> StudyScores:
-    """The scores with the combined hit rates in place of the plain ones, with their errors, in the steps measured.
-
-    Unlike plain ones they are not biased where videos were assigned by the responses: the model's prior draws back what
-    its first participants happened to miss.
-    """
-    found = {
-        horizon: replace(values, score=combined.values[horizon], standard_error=combined.errors[horizon])
-        if horizon in combined.values
-        else values
-        for horizon, values in scores.scores.items()
-    }
-    return replace(scores, scores=found, model="detection")
 
 
 def measurement_content(
