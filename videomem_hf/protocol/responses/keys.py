@@ -1,8 +1,8 @@
 """What was pressed at a trial, and which key means "seen before"."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Hashable, Sequence
+from typing import Any, Final, TypeVar
 
 from videomem_hf.protocol.responses.columns import plain
 from videomem_hf.schema import InputError
@@ -15,6 +15,10 @@ SEEN_WORDS: Final = frozenset({"old", "seen", "yes", "repeat", "repeated", "reme
 NEW_WORDS: Final = frozenset({"new", "unseen", "no", "first", "not seen", "n", "lure", "foil"})
 _BINARY_COLUMNS: Final = ("pressed", "said_old", "said_seen")
 _AGREEMENT: Final = 0.98
+"""Share of a key's trials that must agree on what it means; a few trials may be marked wrongly."""
+_LISTED: Final = 8
+"""Keys that a sentence names."""
+Key = TypeVar("Key", bound=Hashable)
 
 
 def key_name(value: Any, code: bool) -> str:
@@ -55,7 +59,7 @@ def seen_keys(
         InputError: Several keys were pressed and nothing says which means "seen"; or a given key never was.
     """
     counts = Counter(press for press in presses if press is not None)
-    listed = ", ".join(f"{key!r} ({count:,} times)" for key, count in counts.most_common(8))
+    listed = ", ".join(f"{key!r} ({count:,} times)" for key, count in counts.most_common(_LISTED))
     if not counts:
         raise InputError(f"{where}: nobody pressed a key at any trial; name the column with --response.")
     if given:
@@ -94,18 +98,8 @@ def _keys_by_correctness(
     presses: Sequence[str | None], old: Sequence[bool], correct: Sequence[bool | None]
 ) -> frozenset[str] | None:
     """The keys with which a response was correct at old items and wrong at new ones; None if not all can be told."""
-    says_seen: dict[str, list[bool]] = defaultdict(list)
-    for press, was, right in zip(presses, old, correct, strict=True):
-        if press is not None and right is not None:
-            says_seen[press].append(was == right)
-    pressed = {press for press in presses if press is not None}
-    if says_seen.keys() != pressed:
-        return None
-    shares = {key: sum(each) / len(each) for key, each in says_seen.items()}
-    if any(1 - _AGREEMENT < share < _AGREEMENT for share in shares.values()):
-        return None
-    found = frozenset(key for key, share in shares.items() if share >= _AGREEMENT)
-    return found if found and found != pressed else None
+    found = _keys_that_say_seen(presses, old, correct)
+    return found if found != frozenset(presses) - {None} else None
 
 
 def own_keys(
@@ -113,26 +107,30 @@ def own_keys(
 ) -> tuple[list[bool], str] | None:
     """Whether each trial's press means "seen before", where each participant has keys of their own, and a note.
 
-    The keys of a participant are those with which a response was correct at old items and wrong at new ones. None if
-    these cannot be told of everybody, or are the same for all. Arguments as in `seen_keys`; `people` are the trials'
-    participants.
+    None if the keys of anybody cannot be told. Arguments as in `seen_keys`; `people` are the trials' participants.
     """
-    says_seen: dict[tuple[str, str], list[bool]] = defaultdict(list)
-    for person, press, was, right in zip(people, presses, old, correct, strict=True):
-        if press is not None:
-            if right is None:
-                return None
-            says_seen[person, press].append(was == right)
-    shares = {key: sum(each) / len(each) for key, each in says_seen.items()}
-    if any(1 - _AGREEMENT < share < _AGREEMENT for share in shares.values()):
-        return None
-    found = {key for key, share in shares.items() if share >= _AGREEMENT}
-    keys = Counter(press for _, press in found)
+    own = [None if press is None else (person, press) for person, press in zip(people, presses, strict=True)]
+    found = _keys_that_say_seen(own, old, correct)
     if not found:
         return None
-    listed = ", ".join(f"{key!r} ({quantity(count, 'participant')})" for key, count in keys.most_common(8))
-    said = [(person, press) in found for person, press in zip(people, presses, strict=True)]
-    return said, f"seen before: each participant's own key, by the column that says what was correct: {listed}"
+    counts = Counter(press for _, press in found)
+    listed = ", ".join(f"{key!r} ({quantity(count, 'participant')})" for key, count in counts.most_common(_LISTED))
+    note = f"seen before: each participant's own key, by the column that says what was correct: {listed}"
+    return [key in found for key in own], note
+
+
+def _keys_that_say_seen(
+    presses: Sequence[Key | None], old: Sequence[bool], correct: Sequence[bool | None]
+) -> frozenset[Key] | None:
+    """The keys with which a response was correct at old items and wrong at new ones; None if not all can be told."""
+    says_seen: dict[Key, list[bool]] = defaultdict(list)
+    for press, was, right in zip(presses, old, correct, strict=True):
+        if press is not None and right is not None:
+            says_seen[press].append(was == right)
+    shares = {key: sum(each) / len(each) for key, each in says_seen.items()}
+    if shares.keys() != set(presses) - {None} or any(1 - _AGREEMENT < each < _AGREEMENT for each in shares.values()):
+        return None
+    return frozenset(key for key, share in shares.items() if share >= _AGREEMENT) or None
 
 
 def _quoted(keys: Any) -> str:
