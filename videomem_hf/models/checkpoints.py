@@ -12,8 +12,9 @@ from transformers import PreTrainedModel
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from .checkpoint_files import CheckpointError, Tensors, list_names
+from .configuration_memorability import MemorabilityConfig
 
-HORIZONS: Final = ("short_term", "long_term")
+HORIZONS: Final = tuple(MemorabilityConfig().horizons)
 """What the new head of a backbone predicts unless others are named."""
 UNTRAINED: Final = "What learns memorability ({}) starts untrained: train the model before you use its scores."
 

@@ -1,4 +1,4 @@
-"""Slopes of hits on lags or hours with standard errors by participant.
+"""Slopes of hits on lags or hours, and means, with standard errors by participant.
 
 A participant gives many responses, which are more alike than those of different people. Standard errors that take each
 response as a new person are too small, above all where a participant has one value, such as the delay before step 2.
@@ -61,6 +61,13 @@ def _slopes_without_each(x: Floats, y: Floats, participant: NDArray[Any], group:
     own_xy = np.bincount(who, x * y) + np.bincount(pairs // groups, sum_x * sum_y * weight)
     spread = (x * x).sum() - own_xx
     return np.divide((x * y).sum() - own_xy, spread, out=np.full(len(own_xx), np.nan), where=spread > _NO_SPREAD)
+
+
+def mean_error(values: Floats, participant: NDArray[Any]) -> float:
+    """Standard error of the mean of values `(responses,)`, such as a hit rate, by the sandwich estimator."""
+    _, who = np.unique(participant, return_inverse=True)
+    sums, people = np.bincount(who, values - values.mean()), who.max() + 1
+    return float(np.sqrt((sums**2).sum() * people / max(people - 1, 1)) / len(values))
 
 
 def centre(values: Floats, group: NDArray[Any]) -> Floats:

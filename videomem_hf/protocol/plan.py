@@ -194,7 +194,7 @@ def plan_for_budget(
     Raises InputError if the hours do not pay for two participants.
     """
     design, videos = design or plan_design(clips), clips - EXAMPLES
-    trial = _simulate(design, videos, 100, 50, seed)
+    trial = play_study(design, videos, 100, 50, seed)
     rates, minutes = _pass_rates(trial), _minutes(design)
     per_passed = minutes[0] / rates[0] + return_rate * minutes[1] / rates[1]
     first = int(hours * 60 / per_passed)
@@ -213,7 +213,8 @@ def _minutes(design: StudyDesign) -> tuple[float, float]:
     return first * seconds / 60, (design.step2.showings + practice.step2_showings) * seconds / 60
 
 
-def _simulate(design: StudyDesign, videos: int, first: int, second: int, seed: int) -> SimulatedStudy:
+def play_study(design: StudyDesign, videos: int, first: int, second: int, seed: int) -> SimulatedStudy:
+    """Simulate a study in which this many pass step 1 (`first`) and step 2, over videos drawn with the same seed."""
     collection = draw_videos([f"video{number}" for number in range(1, videos + 1)], seed)
     return simulate_study(collection, design, participants=first, returning=second, seed=seed)
 

@@ -15,10 +15,9 @@ import numpy as np
 from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.detection.combined import combine
 from videomem_hf.protocol.detection.measure import measure_study
-from videomem_hf.protocol.plan import EXAMPLES, Plan, can_be_drawn, plan_design
+from videomem_hf.protocol.plan import EXAMPLES, Plan, can_be_drawn, plan_design, play_study
 from videomem_hf.protocol.scoring import score_study
-from videomem_hf.protocol.simulate import draw_videos
-from videomem_hf.protocol.simulate_study import SimulatedStudy, simulate_study
+from videomem_hf.protocol.simulate_study import SimulatedStudy
 from videomem_hf.schema import HORIZONS, Horizon
 from videomem_hf.statistics import Floats, spearman
 
@@ -27,6 +26,7 @@ SHARES: Final = (0.5, 0.65, 0.8, 1.0)
 _MOST_VIDEOS: Final = 300
 """Of a simulated study: the share hardly changes from there on."""
 _SIMULATED_PARTICIPANTS: Final = 3000
+"""With each share, over all studies: a small study is simulated several times, at most `_MOST_STUDIES` times."""
 _MOST_STUDIES: Final = 16
 
 
@@ -81,7 +81,8 @@ def plan_adaptive(paper: Plan, seed: int = 0, progress: Callable[[int], object] 
         """By horizon, the mean over studies."""
         found = []
         for number in range(studies):
-            study = _simulate(candidate, videos, [max(1, math.ceil(share * count)) for count in people], seed + number)
+            first, second = (max(1, math.ceil(share * count)) for count in people)
+            study = play_study(candidate, videos, first, min(first, second), seed + number)
             found.append(_correlations(study, combined))
             if progress is not None:
                 progress(math.ceil(share * people[0]))
@@ -101,11 +102,6 @@ def plan_adaptive(paper: Plan, seed: int = 0, progress: Callable[[int], object] 
         dict(zip(HORIZONS, goal.tolist(), strict=True)),
         {horizon: tuple(column) for horizon, column in zip(HORIZONS, by_share.T.tolist(), strict=True)},
     )
-
-
-def _simulate(design: StudyDesign, videos: int, people: list[int], seed: int) -> SimulatedStudy:
-    collection = draw_videos([f"video{number}" for number in range(1, videos + 1)], seed)
-    return simulate_study(collection, design, participants=people[0], returning=min(people), seed=seed)
 
 
 def _correlations(study: SimulatedStudy, combined: bool) -> list[float]:

@@ -8,12 +8,13 @@ are drawn several times, `FEWEST_VALUES` in all or more.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from videomem_hf.protocol.clustered import mean_error
 from videomem_hf.protocol.detection.linear import KINDS, REPEAT
 from videomem_hf.protocol.detection.measure import FEWEST_VIDEOS, REPORTED, Measurement
 from videomem_hf.protocol.detection.reliability import agreement, half_measures
@@ -150,9 +151,7 @@ def lag_curve(measurement: Measurement) -> LagCurve | None:
     index = np.unique(index, return_inverse=True)[1]  # of few responses some bins have none
     counts = np.bincount(index)
     rates = np.bincount(index, hit) / counts
-    errors = [
-        _clustered_error(hit[index == each], responses.participant[rows][index == each]) for each in range(len(counts))
-    ]
+    errors = [mean_error(hit[index == each], responses.participant[rows][index == each]) for each in range(len(counts))]
     centres = np.exp(np.bincount(index, log_lag) / counts)
     return LagCurve(lag * reference, rate, low, high, centres * reference, rates, reach * np.array(errors))
 
@@ -196,13 +195,6 @@ def _masks(chosen: NDArray[np.int64], size: int) -> tuple[NDArray[np.bool_], NDA
     for number in range(2):
         masks[number][chosen[number::2]] = True
     return masks[0], masks[1]
-
-
-def _clustered_error(hit: Floats, participant: NDArray[Any]) -> float:
-    """Standard error of a hit rate whose responses are alike within participants."""
-    _, who = np.unique(participant, return_inverse=True)
-    sums, people = np.bincount(who, hit - hit.mean()), who.max() + 1
-    return float(np.sqrt((sums**2).sum() * people / max(people - 1, 1)) / len(hit))
 
 
 def _pearson(x: Floats, y: Floats) -> float:
