@@ -2,11 +2,16 @@
 
 import json
 import platform
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
+from videomem_hf.run_files import without_nan
 from videomem_hf.system import available_cpus
+
+_NUMBERS = re.compile(r"\[[^][{}\"]*\]")
+"""A list of numbers, which stands on one line."""
 
 
 def machine() -> str:
@@ -15,8 +20,9 @@ def machine() -> str:
 
 
 def write_results(results: dict[str, Any], out: Path | None) -> None:
-    """Print the results, and write them to a file if one is given."""
-    text = json.dumps(results, indent=1) + "\n"
+    """Print the results as JSON, with null for NaN, and write them to a file if one is given."""
+    text = json.dumps(without_nan(results), indent=1, allow_nan=False)
+    text = _NUMBERS.sub(lambda found: re.sub(r"\s+", " ", found[0]).replace("[ ", "[").replace(" ]", "]"), text) + "\n"
     sys.stdout.write(text)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
