@@ -14,8 +14,8 @@ The next participant gets the videos with the largest gains; what is under way c
 get different videos. Videos with less than half the mean count come first, so that none is left out.
 
 Long-term annotations are of fillers that the participant saw in step 1, and not everyone returns. So when fillers are
-chosen, each participant who may still return to a video counts as `RETURN_SHARE` of an annotation of it; else a video
-that is a filler for few could never be made up for.
+chosen, each participant who may still return to a video counts as a part of an annotation of it: `RETURN_SHARE` times
+the share of fillers that become targets. Else a video that is a filler for few could never be made up for.
 
 **Stopping.** The reliability of scores is the mean of (n + q) / (n + q + w), over the videos and what is known of w.
 """
@@ -124,10 +124,10 @@ def expected_gains(tally: Tally, prior: Prior, counts: Floats | Counts) -> Float
 
 def _density(values: Floats, width: float) -> Floats:
     """The density of values in [0, 1] at each of them, smoothed by a normal distribution of this width."""
-    place = np.minimum((values * _BINS).astype(np.int64), _BINS - 1)
-    number = np.bincount(place, minlength=_BINS).astype(np.float64)
+    index = np.minimum((values * _BINS).astype(np.int64), _BINS - 1)
+    number = np.bincount(index, minlength=_BINS).astype(np.float64)
     smooth = ndimage.gaussian_filter1d(number, width * _BINS, mode="constant")
-    return smooth[place]
+    return smooth[index]
 
 
 def order_by_need(tally: Tally, noise: Floats, returning: float = 0.0) -> Counts:
