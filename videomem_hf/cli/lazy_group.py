@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from importlib import import_module
 from typing import Any, ClassVar, Final
 
@@ -37,9 +37,9 @@ class Entry:
     module: str = ""
     kind: str | None = None
 
-    @cache  # noqa: B019 - entries are the constants of a table
-    def load(self) -> Any:
-        """Import the file, and make the command."""
+    @cached_property
+    def command(self) -> Any:
+        """The command, whose file is imported when it is first asked for."""
         name = self.name.replace("-", "_")
         module = import_module(f"videomem_hf.cli.{self.module or name}")
         found = getattr(module, name)
@@ -74,7 +74,7 @@ class LoadedCommands(Mapping[str, Any]):
         self._entries = {entry.name: entry for entry in entries}
 
     def __getitem__(self, name: str) -> Any:
-        return self._entries[name].load()
+        return self._entries[name].command
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)

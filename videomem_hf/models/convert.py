@@ -27,6 +27,7 @@ KINDS: Final[dict[str, Callable[..., Converted]]] = {
 }
 
 _MOST_PARTS: Final = 8
+"""Beginnings of names under which a known network is looked for."""
 
 
 def convert(kind: str, path: Path, **options: Any) -> Converted:

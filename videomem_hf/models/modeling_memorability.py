@@ -121,8 +121,8 @@ class MemorabilityModel(PreTrainedModel):
             ignore_mismatched_sizes=ignore_mismatched_sizes,
         )
         result = load(**kwargs)
-        if isinstance(kwargs.get("device_map"), str) and (places := keep_tensors_together(_model_of(result))):
-            result = load(**kwargs | {"device_map": places})
+        if isinstance(kwargs.get("device_map"), str) and (devices := keep_tensors_together(_model_of(result))):
+            result = load(**kwargs | {"device_map": devices})
         renew_head(_model_of(result), saved)
         return result
 

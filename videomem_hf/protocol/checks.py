@@ -243,7 +243,7 @@ def _step2_fillers(annotations: Annotations, _design: StudyDesign) -> list[Found
 
 
 def _names(annotations: Annotations, _design: StudyDesign) -> list[Found]:
-    """Names that may be the same: they differ in case, spaces, codes of a letter, zeros or a suffix alone."""
+    """Names that may be the same: they differ in case, spaces, Unicode forms, zeros or a suffix alone."""
     found: list[Found] = []
     for kind, names, column in (
         ("participants", annotations.participants, annotations.participant),
@@ -285,14 +285,16 @@ def _missing(annotations: Annotations, _design: StudyDesign) -> list[Found]:
 
 
 _FEWEST_MISSING: Final = 20
+"""Missing responses at repeats below which chance explains them."""
 _MISSING_RATIO: Final = 3.0
+"""Times as often as at first showings: clips that fail to load do so at both."""
 _GIVE_DESIGN: Final = "give the study's design with --design"
 _EXPORT_AGAIN: Final = "correct the row or take the export again"
 _OF_ANY_DESIGN: Final = frozenset({"names", "copies"})
 """Checks of tables that need not have the design's numbers, see `Controls.design_numbers`."""
 CHECKS: Final = {
     "names": Check(
-        "no two names differ only in case, spaces, codes of a letter, zeros before a number or a suffix",
+        "no two names differ only in case, spaces, Unicode forms, zeros before a number or a suffix",
         _names,
         "give both the same name",
     ),

@@ -20,8 +20,11 @@ from videomem_hf.schema import Horizon, InputError
 FEWEST_CLIPS: Final = 20
 """Of which `videomem study plan` makes a game, those of the instructions included."""
 _MOST_SHOWINGS: Final = 100_000
+"""Of a participant in a step: nine days without a pause at the paper's pace."""
 _LONGEST_DELAY_H: Final = 87_660.0
+"""Ten years."""
 _LARGEST: Final = 10**15
+"""Whole numbers up to here are exact as floats, and fit 64 bits when multiplied by a few thousand."""
 
 
 def _with_source(value: Any, source: str) -> Any:

@@ -77,6 +77,7 @@ def simulate_study(
     if at_once is None:
         at_once = min(AT_ONCE, max(1, participants // 40)) if design.assignment.logged else AT_ONCE
     play = _Play(videos, design, model, seed, at_once)
+    # Participants who join at an even pace before the first of them must return.
     away = participants * design.step2.delay_max_h / 24 / _OPEN_DAYS
     while play.passed < participants and not play.stopped("short_term"):
         report(play.play_step1(participants))

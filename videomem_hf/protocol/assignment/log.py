@@ -47,7 +47,7 @@ class _State:
 
     def __init__(self, design: StudyDesign, videos: list[int]) -> None:
         self.design, self.videos = design, videos
-        self.place = {video: index for index, video in enumerate(videos)}
+        self.index = {video: index for index, video in enumerate(videos)}
         self.tallies: dict[Horizon, Tally] = {horizon: empty_tally(len(videos)) for horizon in HORIZONS}
 
     def decide(self, event: dict[str, Any]) -> tuple[list[int], bool]:
@@ -71,17 +71,17 @@ class _State:
         if event["kind"] == ASSIGNED:
             first = event["step"] == 1
             step, before = (self.design.step1, event["chosen"]) if first else (self.design.step2, event["step1"])
-            np.add.at(tally.counts, self._places(event["chosen"][: step.targets]), 1)
+            np.add.at(tally.counts, self._indices(event["chosen"][: step.targets]), 1)
             fillers = [before[slot] for slot in step1_filler_slots(self.design.step1)]
-            np.add.at(waiting, self._places(fillers), 1 if first else -1)
+            np.add.at(waiting, self._indices(fillers), 1 if first else -1)
             return
-        np.subtract.at(waiting, self._places(event["gone"]), 1)
-        np.subtract.at(tally.counts, self._places(event["released"]), 1)
-        np.add.at(tally.given, self._places(event["given"]), event["sign"])
-        np.add.at(tally.hits, self._places(event["hits"]), event["sign"])
+        np.subtract.at(waiting, self._indices(event["gone"]), 1)
+        np.subtract.at(tally.counts, self._indices(event["released"]), 1)
+        np.add.at(tally.given, self._indices(event["given"]), event["sign"])
+        np.add.at(tally.hits, self._indices(event["hits"]), event["sign"])
 
-    def _places(self, videos: list[int]) -> list[int]:
-        return [self.place[video] for video in videos]
+    def _indices(self, videos: list[int]) -> list[int]:
+        return [self.index[video] for video in videos]
 
 
 def replay(lines: Iterable[str]) -> Iterator[Decision]:

@@ -37,6 +37,7 @@ _NO_CONTROL: Final = 1.0
 _MOST_SHOWINGS: Final = 10
 """An item that one participant sees more often is no item."""
 _MOST_FIXATIONS: Final = 8
+"""Fixation marks, masks and the like; more items that come so often mean a wrong column."""
 _OTHER_MEANING: Final = 0.05
 """A column that differs from what was shown at a larger share of the trials says something else than old or new."""
 
@@ -257,6 +258,7 @@ def _about(asked: Sequence[Trial], learned: Sequence[Trial]) -> list[str]:
 
 
 def _rates(annotations: Annotations) -> str:
+    """A note on hits and false alarms, with a doubt where they are as frequent."""
     repeat, pressed = annotations.repeat, annotations.pressed
     of_old, of_new = (float(pressed[rows].mean()) if rows.any() else 0.0 for rows in (repeat, ~repeat))
     doubt = "" if of_old > of_new or repeat.all() else ": check with --key which key means seen before"

@@ -1,5 +1,6 @@
 """Runs of trials: their order, and who seems to have played twice under one name."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Final
@@ -14,6 +15,8 @@ _AGAIN: Final = 1.5
 """Times as many showings as the design has: of someone who played twice."""
 _COPIED_TRIALS: Final = 10
 """With as many different response times, trials with the same item, response and time are no chance."""
+_NEARLY_ALL: Final = 0.9
+"""Share of a participant's trials that are originals or copies: some may have been removed since."""
 
 
 def find_copied_trials(trials: Sequence[Trial]) -> None:
@@ -22,7 +25,7 @@ def find_copied_trials(trials: Sequence[Trial]) -> None:
     Raises:
         InputError: With the file and the number of the first of them.
     """
-    timed = [trial for trial in trials if trial.rt_ms == trial.rt_ms]
+    timed = [trial for trial in trials if not math.isnan(trial.rt_ms)]
     first: dict[tuple[str, int, str, str | None, float], Trial] = {}
     copies: dict[str, list[Trial]] = defaultdict(list)
     for trial in timed:
@@ -32,7 +35,7 @@ def find_copied_trials(trials: Sequence[Trial]) -> None:
     counts = Counter(trial.participant for trial in timed)
     for name, found in copies.items():
         times = {trial.rt_ms for trial in found}
-        if len(times) >= _COPIED_TRIALS and 2 * len(found) >= 0.9 * counts[name]:
+        if len(times) >= _COPIED_TRIALS and 2 * len(found) >= _NEARLY_ALL * counts[name]:
             raise found[0].row.error(
                 f"participant {name!r} has {len(found)} trials twice, with the same items and response times; remove "
                 "the copy"

@@ -20,6 +20,7 @@ from videomem_hf.schema import InputError
 CATALOGUES: Final = Path(__file__).with_name("catalogues")
 FALLBACK: Final = "en"
 _LINE: Final = re.compile(r'((msgctxt|msgid|msgid_plural|msgstr(\[\d+\])?)?\s*"([^"\\]|\\.)*")?')
+"""A line of a catalogue, stripped, that is no comment: nothing, or a text between quotes, perhaps after a keyword."""
 _OWN: Final = "texts"
 """Folder of a study's own texts."""
 
