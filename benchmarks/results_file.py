@@ -10,8 +10,8 @@ from typing import Any
 from videomem_hf.run_files import without_nan
 from videomem_hf.system import available_cpus
 
-_NUMBERS = re.compile(r"\[[^][{}\"]*\]")
-"""A list of numbers, which stands on one line."""
+_NUMBERS = re.compile(r'\[\n[^][{}"]*\]')
+"""A list of numbers, which stands on one line; no text of JSON has a line end in it."""
 
 
 def machine() -> str:
@@ -21,7 +21,7 @@ def machine() -> str:
 
 def write_results(results: dict[str, Any], out: Path | None) -> None:
     """Print the results as JSON, with null for NaN, and write them to a file if one is given."""
-    text = json.dumps(without_nan(results), indent=1, allow_nan=False)
+    text = json.dumps(without_nan(results), indent=1)
     text = _NUMBERS.sub(lambda found: re.sub(r"\s+", " ", found[0]).replace("[ ", "[").replace(" ]", "]"), text) + "\n"
     sys.stdout.write(text)
     if out is not None:

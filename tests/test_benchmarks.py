@@ -1,5 +1,6 @@
 """Every benchmark starts: its imports exist, and its options are parsed."""
 
+import importlib
 import json
 import runpy
 import subprocess
@@ -51,6 +52,22 @@ def test_gpu_benchmark_measures_every_part_without_a_gpu(parts: list[str], tmp_p
         (row,) = results["resume"]
         assert row["resumed_from"]
         assert row["largest_difference_of_weights"] == 0
+
+
+def test_results_are_json_with_a_list_of_numbers_on_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    write = importlib.import_module("results_file").write_results
+    words = ["[1,", "2]", "[ 1,  2 ]"]
+    write({"shares": (0.5, 1.0), "none": [], "rows": [{"found": [float("nan"), 2]}], "words": words}, tmp_path / "r")
+    text = (tmp_path / "r").read_text()
+    assert text == capsys.readouterr().out
+    assert json.loads(text, parse_constant=pytest.fail) == {
+        "shares": [0.5, 1.0], "none": [], "rows": [{"found": [None, 2]}], "words": words,
+    }  # fmt: skip
+    assert '"shares": [0.5, 1.0],' in text
+    assert '"found": [null, 2]' in text
 
 
 def test_gpu_benchmark_stops_in_time(tmp_path: Path) -> None:
