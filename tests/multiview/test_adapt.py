@@ -157,6 +157,31 @@ def test_predictions_of_nothing_do_not_follow_the_scores_the_wrong_way() -> None
     assert np.mean(found) > -0.25
 
 
+def test_a_process_with_given_hyper_parameters_conditions_on_all_scores() -> None:
+    rows, data = made_up()
+    kernel = Kernel(rows)
+    given = [
+        HyperParameters(np.array([0.02, 0.03]), np.array([0.7, 0.3]) * scale, 0.6, np.array([0.004, 0.006]))
+        for scale in (1.0, 2.0)
+    ]
+    at_clips = []
+    for hyper in given:
+        process = adapt_process.fit_process(kernel, data, hyper)
+        similar = kernel(torch.from_numpy(hyper.gammas)).numpy()
+        apart = data.prior - np.array([each.centre for each in process.trends])
+        found = (hyper.amplitude[:, None] * process.weights @ similar).T
+        found = found + process.line[:, 0] + process.line[:, 1] * apart
+        whole = adapt_process.covariance(
+            kernel(torch.from_numpy(hyper.gammas)), data, process.trends, torch.from_numpy(hyper.amplitude),
+            torch.tensor(hyper.shared), torch.from_numpy(hyper.residual),
+        ).numpy()  # fmt: skip
+        horizon, clip = data.pairs
+        own = np.diag(data.noise(process.trends)[clip, horizon] + hyper.residual[horizon])
+        np.testing.assert_allclose(found[clip, horizon], (whole - own) @ np.linalg.solve(whole, data.apart), atol=1e-3)
+        at_clips.append(found[clip, horizon])
+    assert abs(at_clips[0] - at_clips[1]).max() > 2e-3
+
+
 def test_hyper_parameters_follow_the_data() -> None:
     """Scores that depend on the first group alone: its scale grows above the other's; noise goes to the residual."""
     generator = np.random.default_rng(1)
