@@ -114,7 +114,7 @@ def own_keys(
     """Whether each trial's press means "seen before", where each participant has keys of their own, and a note.
 
     The keys of a participant are those with which a response was correct at old items and wrong at new ones. None if
-    these cannot be told of everybody, or are the same for all. Arguments as in `seen_keys`; `people` are the trials'
+    these cannot be told of everybody. Arguments as in `seen_keys`; `people` are the trials'
     participants.
     """
     says_seen: dict[tuple[str, str], list[bool]] = defaultdict(list)
