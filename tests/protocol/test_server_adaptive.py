@@ -8,12 +8,14 @@ import threading
 from dataclasses import replace
 
 import pytest
+from alembic import command
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from tests.protocol.conftest import FAST
 from tests.protocol.play import ClipNames, GameOver, HttpConnection, Play
 from tests.protocol.served import HOUR_MS, SHORT, ClientConnection, make_study, served
-from tests.protocol.test_server_database import SERVER, Quick
+from tests.protocol.test_server_database import SERVER, Quick, alembic
 from videomem_hf.cli import app
 from videomem_hf.protocol.assignment.log import replay
 from videomem_hf.protocol.assignment.policy import reliability
@@ -94,6 +96,37 @@ def test_a_damaged_log_is_an_error_with_its_line(study):
         _, lines = decisions(game.database)
     with pytest.raises(InputError, match="Line 2 of the log"):
         list(replay([lines[0], "{}"]))
+
+
+def test_a_database_of_before_is_migrated_in_the_middle_of_a_game(study):
+    """Who may still return is counted; decisions by the rule of before are not taken for those of this one."""
+    with served(*study) as game:
+        plays = [game.play(Remembers()) for _ in range(5)]
+        for play in plays[:4]:
+            play.step(1)
+        plays[4].step(1, until=5)
+        plays[2].request("POST", "/api/withdraw", {"data": "kept_out"})
+        plays[3].request("POST", "/api/withdraw", {"data": "deleted"})
+        game.clock.ms += 25 * HOUR_MS
+        plays[0].step(2, until=3)
+        plays.append(game.play(Remembers()))
+        plays[-1].step(1, until=5)
+        with game.database.read() as connection:
+            before = read_tallies(connection)[1]["long_term"].waiting.tolist()
+        assert sum(before) == 2 * 4
+        now, states = game.clock, [(play.connection.cookies, play.page) for play in plays]
+        with game.database.write() as connection:
+            command.downgrade(alembic(connection), "0006")
+            connection.execute(text("update assignments set content = json_remove(content, '$.gone')"))
+    with served(*study, clock=now) as game:
+        with game.database.read() as connection:
+            assert read_tallies(connection)[1]["long_term"].waiting.tolist() == before
+        again = game.play(Remembers())
+        again.connection.cookies, again.page = states[0]
+        again.step(2)
+        assert again.me()["stage"] == "finished"
+        with game.database.read() as connection, pytest.raises(InputError, match="earlier version of this package"):
+            list(replay(log_lines(connection, ADAPTIVE)))
 
 
 @pytest.mark.parametrize(

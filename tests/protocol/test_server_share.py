@@ -15,7 +15,7 @@ from tests.protocol.served import SHORT, Attentive, make_study, served, write_cl
 from tests.protocol.test_server_study import videomem
 from videomem_hf import __version__
 from videomem_hf.protocol.annotation_files import read_annotations
-from videomem_hf.protocol.design import StudyDesign, load_design, save_design
+from videomem_hf.protocol.design import Assignment, StudyDesign, load_design, save_design
 from videomem_hf.protocol.server.preregistration import preregistration_text
 from videomem_hf.protocol.server.settings import Question
 from videomem_hf.protocol.simulate import MemoryModel
@@ -192,6 +192,20 @@ def test_a_preregistration_has_the_numbers_of_the_design(tmp_path):
         "24 to 72 hours", "7 s",
     ):  # fmt: skip
         assert said in text
+
+
+def test_a_preregistration_says_when_an_adaptive_study_stops_and_what_its_model_leaves_out():
+    both = StudyDesign(assignment=Assignment("adaptive", 0.6, 0.4))
+    text = " ".join(preregistration_text(both, 10_000, 40, 20).split())
+    assert (
+        "passed the controls of the step, or when the short-term scores have an estimated reliability of 0.6 and the "
+        "long-term scores one of 0.4. Until then"
+    ) in text
+    assert "No other data are excluded but by the model of the analysis." in text
+    one = StudyDesign(assignment=Assignment(long_term_reliability=0.4))
+    text = " ".join(preregistration_text(one, 10_000, 40, 20).split())
+    assert "of the step, or when the long-term scores have an estimated reliability of 0.4. Until then" in text
+    assert "No other data are excluded." in text
 
 
 def test_a_preregistration_that_cannot_be():

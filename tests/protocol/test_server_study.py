@@ -65,7 +65,7 @@ def test_what_cannot_be_a_study_leaves_nothing(clips, tmp_path):
     avi = write_clip(odd / "clip.avi", frames, codec="mpeg4")
     files = sorted(clips.iterdir())
     wrong = {
-        "12 videos; one participant sees .*plan --videos 14.*--design FILE": lambda: create_study(folder, [clips]),
+        "12 videos; one participant.*plan` write .* 20 clips.*--design FILE": lambda: create_study(folder, [clips]),
         "no such file": lambda: create_study(folder, [tmp_path / "nothing"]),
         "no video in this folder": lambda: create_study(folder, [tmp_path / "study.partial"]),
         "codec mpeg4": lambda: create_study(folder, [clips, mpeg4], design=SHORT),

@@ -338,6 +338,36 @@ def test_keys_that_are_exchanged_between_participants(tmp_path: Path) -> None:
     assert study.annotations.pressed.reshape(2, -1)[0].tolist() == study.annotations.pressed.reshape(2, -1)[1].tolist()
 
 
+def test_visits_whose_rows_are_mixed_are_said(tmp_path: Path) -> None:
+    rows = [
+        {"subject": "a", "trial_index": index, "item": f"{visit}{item}", "pressed": int(index in (3, 5)), "rt": 500}
+        for visit in "xy"
+        for index, item in enumerate([*SHOWN, *"efgh"])
+    ]
+    in_order = import_responses([write_csv(tmp_path / "order.csv", rows)]).notes
+    assert any("starts anew" in note for note in in_order)
+    assert not any("in no order" in note for note in in_order)
+    mixed = import_responses([write_csv(tmp_path / "mixed.csv", [*rows[::3], *rows[1::3], *rows[2::3]][::-1])]).notes
+    assert any(note.startswith("rows in no order by trial_index: 'a'") for note in mixed)
+
+
+@pytest.mark.parametrize("column", ["correct", "correct_response"])
+@pytest.mark.parametrize("people", [3, 80])
+def test_one_person_with_exchanged_keys_is_not_read_the_wrong_way_round(
+    column: str, people: int, tmp_path: Path
+) -> None:
+    rows = []
+    for who in range(people):
+        seen, new = ("j", "f") if who == 1 else ("f", "j")
+        for item, old, hit in zip(SHOWN, (0, 0, 0, 1, 0, 1), (0, 1, 0, 1, 0, 1), strict=True):
+            key, right = (seen if hit else new), (seen if old else new)
+            cells = {"correct": int(key == right), "correct_response": right}
+            rows.append({"subject": who, "item": item, "response": key, "rt": 500 + who, column: cells[column]})
+    study = import_responses([write_csv(tmp_path / "t.csv", rows)])
+    assert study.annotations.pressed.reshape(people, -1).tolist() == [[False, True, False, True, False, True]] * people
+    assert any("each participant's own key" in note for note in study.notes)
+
+
 def test_a_table_without_participants_is_refused(tmp_path: Path) -> None:
     rows = [{"who_was_it": who, "picture": item, "pressed": 0, "rt": 500.0} for who in range(4) for item in SHOWN]
     rows[3] |= {"pressed": 1}

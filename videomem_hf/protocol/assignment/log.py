@@ -102,6 +102,9 @@ def replay(lines: Iterable[str]) -> Iterator[Decision]:
                 continue
             if content["kind"] not in (ASSIGNED, CHANGED):
                 raise ValueError(content["kind"])
+            if content["kind"] == CHANGED and "gone" not in content:
+                earlier = number + 1
+                break
             if content["kind"] == ASSIGNED:
                 recomputed, agree = state.decide(content)
                 who, chosen = str(content["participant"] or ""), tuple(content["chosen"])
@@ -113,3 +116,7 @@ def replay(lines: Iterable[str]) -> Iterator[Decision]:
                 f"Line {number + 1} of the log: not an event of an adaptive study ({type(error).__name__}: {error}); "
                 "write it anew with `videomem study export --decisions FILE`."
             ) from None
+    raise InputError(
+        f"Line {earlier} of the log: of an earlier version of this package, which assigned by another rule; replay its "
+        "decisions with that version. The study itself goes on with this one."
+    )

@@ -97,14 +97,21 @@ def _said_seen(trials: Sequence[Trial], columns: Columns, options: ImportOptions
     """Whether each response means "seen before", and a note that says why."""
     presses, old = [trial.press for trial in trials], [trial.repeat for trial in trials]
     correct, right = [trial.correct for trial in trials], [trial.right for trial in trials]
+    people = [trial.participant for trial in trials]
+    own = None if options.keys else own_keys(people, presses, old, [trial.was_right for trial in trials])
     try:
         keys, why = seen_keys(columns.response, presses, old, correct, right, options.keys, where)
     except InputError:
-        own = None if options.keys else own_keys([trial.participant for trial in trials], presses, old, correct)
         if own is None:
             raise
         return own
-    return [press in keys for press in presses], why
+    said = [press in keys for press in presses]
+    pressed, other = Counter(people), Counter[str]()
+    if own is not None:
+        other = Counter(who for who, mine, all_of_them in zip(people, own[0], said, strict=True) if mine != all_of_them)
+    if own is not None and any(2 * count > pressed[who] for who, count in other.items()):
+        return own  # a few with exchanged keys among many
+    return said, why
 
 
 def _study_pairs(

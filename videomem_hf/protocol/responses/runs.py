@@ -3,6 +3,7 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from videomem_hf.protocol.responses.trials import Trial, order_column
@@ -52,13 +53,33 @@ def played_again(asked: Sequence[Trial], kept: Sequence[Trial]) -> list[str]:
 
 
 def numbered_anew(trials: Sequence[Trial]) -> list[str]:
-    """A note on participants who have trial numbers twice."""
+    """A note on participants who have trial numbers twice, and one on those of them whose rows are in no order."""
     column = order_column([trial.row for trial in trials])
     if column is None:
         return []
-    numbers = Counter((trial.participant, trial.step, str(trial.row.cells.get(column))) for trial in trials)
-    anew = list(dict.fromkeys(participant for (participant, _, _), count in numbers.items() if count > 1))
-    return [f"{column} starts anew: {_listed(anew)}; taken as parts of one session. {_TELL_APART}"] if anew else []
+    numbers: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for trial in trials:
+        numbers[trial.participant, trial.step].append(str(trial.row.cells.get(column)))
+    often = {key: max(Counter(each).values()) for key, each in numbers.items()}
+    twice = [key for key, count in often.items() if count > 1]
+    anew = list(dict.fromkeys(who for who, _ in twice))
+    mixed = list(dict.fromkeys(key[0] for key in twice if _falls(numbers[key]) > 2 * often[key]))
+    notes = [f"{column} starts anew: {_listed(anew)}; taken as parts of one session. {_TELL_APART}"] if anew else []
+    if mixed:
+        notes.append(
+            f"rows in no order by {column}: {_listed(mixed)}; which showing was the first is taken from the order "
+            "of the rows, so sort the table by visit and time"
+        )
+    return notes
+
+
+def _falls(numbers: Sequence[str]) -> int:
+    """How often a number is not above the one before it; 0 if some are no numbers."""
+    try:
+        values = [float(number) for number in numbers]
+    except ValueError:
+        return 0
+    return sum(before >= after for before, after in pairwise(values))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -47,6 +47,13 @@ class Trial:
     study: bool = False
     repeat: bool = False
 
+    @property
+    def was_right(self) -> bool | None:
+        """Whether the press was correct, as the table says it or by its key that would have been; None if unknown."""
+        if self.correct is None and self.press is not None and self.right is not None:
+            return self.press == self.right
+        return self.correct
+
 
 def read_trials(
     rows: Sequence[Row], columns: Columns, options: ImportOptions, study: Sequence[tuple[str, str]]
