@@ -13,6 +13,8 @@ from .formats import Row, Table, Value
 Scale = Literal["unit", "percent"]
 SCALES: Final = get_args(Scale)
 """`unit` is [0, 1]."""
+_ROUNDING: Final = 1e-9
+"""What sums and divisions can add to a score of 1, or take from one of 0."""
 
 
 def read_scores(
@@ -33,13 +35,16 @@ def read_scores(
     if scale is not None and scale not in SCALES:
         raise InputError(f"scale is {scale!r:.40}; it is one of {', '.join(SCALES)}")
     numbers = [_number(row, column, percent=scale != "unit") for row in table.rows]
+    numbers = [(_without_rounding(number), sign) for number, sign in numbers]
     if above_one == "one":
         numbers = [(1.0 if number is not None and 1 < number <= 1.1 else number, sign) for number, sign in numbers]
     known = [number for number, _ in numbers if number is not None]
     signs = [percent for number, percent in numbers if number is not None]
     if any(signs) and not all(signs):
         location = next(
-            row.location for row, (number, sign) in zip(table.rows, numbers, strict=True) if number and not sign
+            row.location
+            for row, (number, sign) in zip(table.rows, numbers, strict=True)
+            if number is not None and not sign
         )
         raise InputError(f"{location}: no % in column {printable(column)}, where other rows have one; write all alike")
     said = any(signs) or "%" in column or "percent" in column.lower()
@@ -73,7 +78,17 @@ def is_score(table: Table, column: str) -> bool:
     except InputError:
         return False
     known = [(number, sign) for number, sign in numbers if number is not None]
-    return bool(known) and all(0 <= number <= (100 if sign else 1) for number, sign in known)
+    return bool(known) and all(0 <= number <= (100 if sign or "%" in column else 1) for number, sign in known)
+
+
+def is_flag(table: Table, column: str) -> bool:
+    """Whether a column has 0 and 1 alone, which say yes or no as often as a score."""
+    return all(str(value) in ("0", "1") for value in table.cells(column) if value is not None)
+
+
+def _without_rounding(number: float | None) -> float | None:
+    near = next((end for end in (0.0, 1.0) if number is not None and 0 < abs(number - end) < _ROUNDING), None)
+    return number if near is None else near
 
 
 def _in_range(row: Row, column: str, number: float, top: float, below_zero: str) -> float:
