@@ -12,7 +12,7 @@ from videomem_hf.benchmark.predictors import align
 from videomem_hf.schema import InputError
 
 BOTH = ("short_term", "long_term")
-WITH_MEASURED = ("preds_short_term.tsv", "eye_short_term.tsv", "eye2_short_term.csv", "z.csv")
+WITH_MEASURED = ("preds_short_term.tsv", "eye_short_term.tsv", "eye2_short_term.csv", "z.csv", "beside_short_term.csv")
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -58,7 +58,7 @@ def write(folder: Path, name: str, text: str) -> Path:
         (
             "beside_short_term.csv",
             "video,prediction_time,pred_low,score,pred,pred_high,pred_std\n"
-            "video1,3,.8,.7,.9,1,.1\nvideo2,3,.4,.6,.5,.6,.1\n",
+            "video1,3,.7,.8,.9,1,.1\nvideo2,3,.4,.6,.5,.6,.1\n",
             "short_term",
         ),
         ("error_short_term.csv", "video,prediction_error,net_pred\nvideo1,.2,.9\nvideo2,.1,.5\n", "short_term"),
@@ -138,6 +138,11 @@ def test_names_with_points(tmp_path: Path) -> None:
 def test_what_cannot_be_read(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_prediction_file(write(tmp_path, "short_term.csv", text), BOTH)
+
+
+def test_json_that_is_nested_without_end(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read as JSON"):
+        read_prediction_file(write(tmp_path, "short_term.json", "[" * 100_000), BOTH)
 
 
 def test_spreadsheets_and_utf_16(tmp_path: Path) -> None:

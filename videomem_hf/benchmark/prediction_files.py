@@ -38,7 +38,6 @@ _PREDICTED_WORDS: Final = frozenset({"pred", "preds", "prediction", "predictions
 _BESIDE_WORDS: Final = frozenset(
     {"low", "high", "lower", "upper", "std", "sd", "error", "loss", "rank", "percentile", "time", "confidence"}
 )
-"""A word of a column that says something else of a prediction."""
 _SCORES: Final = tuple(name for name in PREDICTED if name not in _PREDICTED_WORDS)
 _MEASURED: Final = ("gt", "ground_truth", "groundtruth", "target", "label", "true", "measured", "actual")
 _NOT_TEXT: Final = SPREADSHEETS | {".json", ".jsonl", ".ndjson", ".parquet"}
@@ -200,7 +199,7 @@ def _rows_of_object(path: Path) -> list[list[str]]:
     """The rows of a JSON object that maps a clip to its score, or to an object of them; none of other JSON."""
     try:
         content = json.loads(read_text(path, own=True))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read as JSON ({error}); give a list of objects") from None
     if not isinstance(content, dict) or not content:
         return []
