@@ -35,16 +35,13 @@ def read_scores(
     if scale is not None and scale not in SCALES:
         raise InputError(f"scale is {scale!r:.40}; it is one of {', '.join(SCALES)}")
     numbers = [_number(row, column, percent=scale != "unit") for row in table.rows]
-    numbers = [(_without_rounding(number), sign) for number, sign in numbers]
     if above_one == "one":
         numbers = [(1.0 if number is not None and 1 < number <= 1.1 else number, sign) for number, sign in numbers]
     known = [number for number, _ in numbers if number is not None]
     signs = [percent for number, percent in numbers if number is not None]
     if any(signs) and not all(signs):
         location = next(
-            row.location
-            for row, (number, sign) in zip(table.rows, numbers, strict=True)
-            if number is not None and not sign
+            r.location for r, (n, sign) in zip(table.rows, numbers, strict=True) if n is not None and not sign
         )
         raise InputError(f"{location}: no % in column {printable(column)}, where other rows have one; write all alike")
     said = any(signs) or "%" in column or "percent" in column.lower()
@@ -86,9 +83,8 @@ def is_flag(table: Table, column: str) -> bool:
     return all(str(value) in ("0", "1") for value in table.cells(column) if value is not None)
 
 
-def _without_rounding(number: float | None) -> float | None:
-    near = next((end for end in (0.0, 1.0) if number is not None and 0 < abs(number - end) < _ROUNDING), None)
-    return number if near is None else near
+def _without_rounding(number: float) -> float:
+    return next((end for end in (0.0, 1.0) if abs(number - end) < _ROUNDING), number)
 
 
 def _in_range(row: Row, column: str, number: float, top: float, below_zero: str) -> float:
@@ -107,13 +103,13 @@ def _number(row: Row, column: str, percent: bool) -> tuple[float | None, bool]:
     if value is None:
         return None, False
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value), False
+        return _without_rounding(float(value)), False
     text = str(value)
     signed = text.endswith("%") and percent
     number = decimal_point(text.removesuffix("%").strip() if signed else text, thousands=False)
     if not NUMBER.fullmatch(number):
         raise InputError(f"{row.location}: '{printable(text[:60])}' in column {printable(column)} is not a number")
-    return float(number), signed
+    return _without_rounding(float(number)), signed
 
 
 def read_counts(table: Table, column: str) -> list[int | None]:
