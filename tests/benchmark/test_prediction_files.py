@@ -12,7 +12,7 @@ from videomem_hf.benchmark.predictors import align
 from videomem_hf.schema import InputError
 
 BOTH = ("short_term", "long_term")
-WITH_MEASURED = ("preds_short_term.tsv", "eye_short_term.tsv", "eye2_short_term.csv", "z.csv")
+WITH_MEASURED = ("preds_short_term.tsv", "eye_short_term.tsv", "eye2_short_term.csv", "z.csv", "beside_short_term.csv")
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -55,6 +55,13 @@ def write(folder: Path, name: str, text: str) -> Path:
             "long_term",
         ),
         ("eye_short_term.tsv", "vid\tmem_pred\tmem_gt\nvideo1.mp4\t.9\t.8\nvideo2.mp4\t.5\t.6\n", "short_term"),
+        (
+            "beside_short_term.csv",
+            "video,prediction_time,pred_low,score,pred,pred_high,pred_std\n"
+            "video1,3,.7,.8,.9,1,.1\nvideo2,3,.4,.6,.5,.6,.1\n",
+            "short_term",
+        ),
+        ("error_short_term.csv", "video,prediction_error,net_pred\nvideo1,.2,.9\nvideo2,.1,.5\n", "short_term"),
         ("eye2_short_term.csv", "video,mem_score,mem_score_pred\nvideo1,.8,.9\nvideo2,.6,.5\n", "short_term"),
         ("map_longterm.json", '{"video1.mp4": 0.9, "video2.mp4": 0.5, "video3": null}', "long_term"),
         ("maps.json", '{"video1.mp4": {"long_term": 0.9}, "video2.mp4": {"long_term": 0.5, "x": 1}}', "long_term"),
@@ -125,6 +132,7 @@ def test_names_with_points(tmp_path: Path) -> None:
         ("a,.5,1,2\nb,.5,1,2\n", "has no header and 4 columns"),
         (f"video,score,note\na,.5,{'x' * 140_000}\n", "cannot be read .field larger"),
         ("video,weight\na,.5\n", "no column of predictions among video, weight"),
+        ("video,a_pred,b_pred\na,.5,.6\n", "a_pred, b_pred can all be the predictions; say which with --column short"),
     ],
 )
 def test_what_cannot_be_read(tmp_path: Path, text: str, message: str) -> None:
@@ -136,6 +144,11 @@ def test_a_clip_that_an_object_has_twice_is_named(tmp_path: Path) -> None:
     path = write(tmp_path, "short_term.json", '{"video1": 0.9, "video2": 0.5, "video1": 0.1}')
     with pytest.raises(InputError, match=r"short_term.json: 'video1' twice in one object; keep one of them"):
         read_prediction_file(path, BOTH)
+
+
+def test_json_that_is_nested_without_end(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="short_term.json: not JSON"):
+        read_prediction_file(write(tmp_path, "short_term.json", "[" * 100_000), BOTH)
 
 
 def test_spreadsheets_and_utf_16(tmp_path: Path) -> None:

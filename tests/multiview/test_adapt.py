@@ -22,7 +22,7 @@ from videomem_hf.models.video_processing_memorability import MemorabilityVideoPr
 from videomem_hf.multiview import adapt_data, adapt_process
 from videomem_hf.multiview.adapt import LEFT_OUT_FILE, adapt, warning_of
 from videomem_hf.multiview.adapt_card import result_lines
-from videomem_hf.multiview.adapt_clips import ClipRows, Measured
+from videomem_hf.multiview.adapt_clips import ClipRows, Measured, inverse_counts
 from videomem_hf.multiview.adapt_process import HyperParameters, Kernel
 from videomem_hf.multiview.adapt_support import HorizonResult, measure_support
 from videomem_hf.run_files import read_predictions
@@ -393,3 +393,9 @@ def test_of_many_clips_some_are_drawn(base: Path, museum: Path, monkeypatch: pyt
         found = adapt(str(base), museum, progress=False)
     assert len(found.video_ids) == 30
     assert found.output is None
+
+
+def test_unknown_annotation_counts_are_as_the_others_on_average() -> None:
+    counts = np.array([[10.0, np.nan], [40, np.nan], [np.nan, 0], [0, np.nan]])
+    assert inverse_counts(counts).tolist() == [[0.1, 0.0], [0.025, 0.0], [0.0625, 0.0], [0.0625, 0.0]]
+    assert inverse_counts(counts[:, 0]).tolist() == [0.1, 0.025, 0.0625, 0.0625]

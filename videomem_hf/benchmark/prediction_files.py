@@ -31,6 +31,9 @@ PREDICTED: Final = (
 """Names of a table's only column of predictions, the likeliest first."""
 _PREDICTED_WORDS: Final = frozenset({"pred", "preds", "prediction", "predictions", "predicted", "output"})
 """A word of a longer name of such a column."""
+_BESIDE_WORDS: Final = frozenset(
+    {"low", "high", "lower", "upper", "std", "sd", "error", "loss", "rank", "percentile", "time", "confidence"}
+)
 _SCORES: Final = tuple(name for name in PREDICTED if name not in _PREDICTED_WORDS)
 _MEASURED: Final = ("gt", "ground_truth", "groundtruth", "target", "label", "true", "measured", "actual")
 _MISSING: Final = UNKNOWN - {""}
@@ -249,8 +252,12 @@ def _find_beside(found: _Columns, horizon: str, names: Sequence[str]) -> None:
 
 
 def _take_only_column(path: Path, found: _Columns, header: Sequence[str], names: Sequence[str], horizon: str) -> None:
-    name = next((each for each in names if _has_word(each, _PREDICTED_WORDS)), None)
-    name = name or next((each for each in PREDICTED if each in names), None)
+    exact = [each for each in PREDICTED if each in names and _has_word(each, _PREDICTED_WORDS)]
+    worded = [each for each in names if _has_word(each, _PREDICTED_WORDS) and not _has_word(each, _BESIDE_WORDS)]
+    if not exact and len(worded) > 1:
+        listed = _listed([header[names.index(each)] for each in worded])
+        raise InputError(f"{path}: {listed} can all be the predictions; say which with --column {horizon}=NAME")
+    name = next((each for each in (*exact, *worded, *PREDICTED) if each in names), None)
     if name is None:
         raise InputError(
             f"{path}: no column of predictions among {_listed(header)}; say which with --column {horizon}=NAME"

@@ -62,7 +62,7 @@ def _text(value: Any) -> str:
 def _split_lines(path: Path, text: str) -> list[list[str]]:
     """The cells of each line; between spaces where the first line has nothing else that separates them."""
     lines = [line for line in text.splitlines() if line.strip()]
-    declared = SEPARATOR_LINE.fullmatch(lines[0].strip())
+    declared = SEPARATOR_LINE.fullmatch(lines[0].strip()) if lines else None
     lines = lines[1:] if declared else lines
     if not lines:
         return []

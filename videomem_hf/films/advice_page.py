@@ -269,7 +269,8 @@ def _write_study(
         (folder / name).mkdir(parents=True, exist_ok=True)
     first = write_part(source, folder / "before" / stem, Span(0.0, advice.frames.length_s)).path
     second = folder / "after" / f"{stem}.mp4"
-    second.write_bytes(edited.read_bytes())
+    with atomic_write(second) as partial:
+        partial.write_bytes(edited.read_bytes())
     save_design(design, folder / "design.yaml")
     facts = _study_facts(advice, best, design, first, second, folder)
     text = templates("videomem_hf.films").get_template("study.md.j2").render(facts)

@@ -44,9 +44,10 @@ class ClipRows:
 
 
 def inverse_counts(counts: Floats) -> Floats:
-    """1 over annotation counts `(clips,)`; 0 for those that are unknown, NaN or 0."""
+    """1 over annotation counts `(clips, ...)`; where unknown, NaN or 0, the mean of the others; 0 where all are."""
     known = np.isfinite(counts) & (counts > 0)
-    return np.where(known, 1 / np.where(known, counts, 1.0), 0.0)
+    inverse = np.where(known, 1 / np.where(known, counts, 1.0), 0.0)
+    return np.where(known, inverse, inverse.sum(axis=0) / np.maximum(known.sum(axis=0), 1))
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Measured:
     Attributes:
         prior: `(clips, horizons)` scores by the base model.
         scores: `(clips, horizons)` measured; NaN where unknown.
-        inverse_counts: `(clips, horizons)`: 1 over the annotation count, 0 where unknown.
+        inverse_counts: `(clips, horizons)`: see `inverse_counts`.
     """
 
     prior: Floats

@@ -114,8 +114,8 @@ def measure_support(
         The result, and the quantiles of errors over their expected size, of which intervals are made.
     """
     predicted, base = held_out.predicted, held_out.base
-    inverse = inverse_counts(counts)
-    sigma = held_out.sigma(inverse)
+    known = counts[np.isfinite(counts) & (counts > 0)]
+    sigma = held_out.sigma(inverse_counts(counts))
     ratios = (scores - predicted) / sigma
     ends = conformal_ends(ratios, LEVEL)
     assert ends is not None  # FEWEST_CLIPS are enough
@@ -126,7 +126,7 @@ def measure_support(
         ranks = bootstrap_interval(predicted, scores) if math.isfinite(own) else _NO_INTERVAL
     verdict, more = _judge(gains, len(scores))
     result = HorizonResult(
-        len(scores), float(np.median(counts[inverse > 0])) if inverse.any() else math.nan, before, own,
+        len(scores), float(np.median(known)) if len(known) else math.nan, before, own,
         math.sqrt(mse(base, scores)), math.sqrt(mse(predicted, scores)), gains[0], gains[1], ranks,
         float(inside.mean()), float(widths.mean()), verdict, more,
     )  # fmt: skip

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, NamedTuple, get_args, get_origin, get_ty
 
 from videomem_hf.recipes import build, read_yaml
 from videomem_hf.schema import Horizon, InputError
+from videomem_hf.system import atomic_write
 
 FEWEST_CLIPS: Final = 20
 """Of which `videomem study plan` makes a game, those of the instructions included."""
@@ -317,7 +318,8 @@ def save_design(design: StudyDesign, path: Path | str) -> None:
     """Write a design: JSON if the name ends in .json, else YAML with the source of each number beside it."""
     path = Path(path)
     text = json.dumps(dataclasses.asdict(design), indent=2) + "\n" if path.suffix == ".json" else _yaml(design)
-    path.write_text(text, encoding="utf-8")
+    with atomic_write(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def _yaml(design: StudyDesign) -> str:

@@ -90,6 +90,11 @@ REFUSED = {
         text(HEAD, "a,50,12", "b,25,30"),
         r"scores above 1, up to 50; if they are percent say so",
     ),
+    "percent signs in all but a zero": (text(HEAD, "a,50%,12", "b,0,30"), r"scores.csv:3: no % in column st"),
+    "long beside short and lat": (
+        text("video,short,long,lat", "a,0.5,0.4,530", "b,0.6,0.3,610"),
+        r"'long' can be a long-term score or, beside 'lat', a longitude; rename it",
+    ),
     "percent signs in some rows": (text(HEAD, "a,50%,12", "b,0.25,30"), r"scores.csv:3: no % in column st"),
     "words": (text(HEAD, "a,about 0.5,12"), r"'about 0.5' in column st is not a number"),
     "a sign that is no minus": (text(HEAD, "a,\u22120.5,12"), r"in column st is not a number"),
@@ -143,6 +148,25 @@ def test_a_longitude_is_no_score(tmp_path: Path) -> None:
     write(tmp_path / "scores.csv", text("video,st,lat,long", "a,0.5,51.5,0.12", "b,0.25,50.1,0.25"))
     records = open_table(tmp_path).records
     assert [(each.long_term, each.extras["long"]) for each in records] == [(None, 0.12), (None, 0.25)]
+
+
+def test_a_number_of_rows_is_no_number_of_annotations(tmp_path: Path) -> None:
+    for first in (0, 1):
+        write(tmp_path / "scores.csv", text("N,video,st", *(f"{first + i},v{i},0.{5 + i}" for i in range(3))))
+        records = open_table(tmp_path).records
+        assert [(each.short_term_annotations, each.extras["N"]) for each in records] == [
+            (None, first), (None, first + 1), (None, first + 2),
+        ]  # fmt: skip
+
+
+def test_what_rounding_adds_to_a_score_is_taken_off(tmp_path: Path) -> None:
+    write(tmp_path / "scores.csv", text("video,st", "a,1.0000000000000002", "b,-1e-17", "c,0.5"))
+    assert [each.short_term for each in open_table(tmp_path).records] == [1.0, 0.0, 0.5]
+
+
+def test_whole_numbers_that_json_has_as_fractions_are_names(tmp_path: Path) -> None:
+    write(tmp_path / "scores.json", '[{"video": 7.0, "st": 0.5}, {"video": 8, "st": 0.6}]')
+    assert [each.video_id for each in open_table(tmp_path).records] == ["7", "8"]
 
 
 def test_a_separator_in_a_quoted_name_separates_nothing(tmp_path: Path) -> None:

@@ -57,11 +57,14 @@ def test_columns_whose_names_say_a_delay_are_horizons_and_are_said(tmp_path: Pat
         ("video,immediate,delayed,false_alarms", "a,.9,.1,.2\nb,.8,.1,.3\n", {"short_term", "long_term"}),
         ("video,short_term,week", "a,.9,.1\nb,.8,.2\n", {"short_term"}),
         ("video,immediate,week", "a,.9,37\nb,.8,38\n", {"short_term"}),
+        ("video,immediate,day", "a,.9,0\nb,.8,1\n", {"short_term"}),
+        ("video,day 1 (%),day 7 (%)", "a,50,30\nb,60,50\n", {"day_1", "day_7"}),
     ],
 )
 def test_other_tables_keep_videomems_horizons(tmp_path: Path, header: str, rows: str, horizons: set[str]) -> None:
     columns, _ = taken(tmp_path, header, rows)
-    assert columns.keys() & {"short_term", "long_term", "week", "immediate", "false_alarms"} == horizons
+    known = {"short_term", "long_term", "week", "immediate", "false_alarms", "day", "day_1", "day_7"}
+    assert columns.keys() & known == horizons
 
 
 def test_given_horizons_stand_beside_videomems(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from tests.data.tables.folders import write_media
 from videomem_hf.data.identify import identify
 from videomem_hf.data.scored_clips import load_clips
 from videomem_hf.data.tables import presets
+from videomem_hf.data.tables.opening import open_table
 from videomem_hf.data.tables.presets import preset_names
 from videomem_hf.registration import OTHER_NAMES
 from videomem_hf.schema import HORIZONS, InputError
@@ -253,6 +254,18 @@ def test_a_table_of_a_set_that_lacks_its_columns(tmp_path: Path) -> None:
     write(tmp_path / "memcat_image_data.csv", "image_file,score\na.jpg,0.5\n")
     with pytest.raises(InputError, match=r"No MemCat under"):
         load_dataset("memcat", data_dir=str(tmp_path))
+
+
+def test_a_header_in_capitals_is_the_same(tmp_path: Path) -> None:
+    trecvid2020(tmp_path)
+    path = tmp_path / "dev_set/dev_scores.csv"
+    header, rows = path.read_text(encoding="utf-8").split("\n", 1)
+    path.write_text(f"{header.upper()}\n{rows}", encoding="utf-8")
+    found = {each.video_id: each for each in open_table(tmp_path, {"preset": "trecvid2020"}).records}
+    assert [found["300"].value(name) for name in COLUMNS[:4]] == [0.8, 0.25, 12, 9]
+    path.write_text(f"video,{header[9:]}\n{rows}", encoding="utf-8")
+    with pytest.raises(InputError, match=r"dev_scores.csv: not TRECVid, MediaEval 2020's, it has no column 'video_id'"):
+        open_table(tmp_path, {"preset": "trecvid2020"})
 
 
 def test_what_cannot_be_told_apart_needs_a_word(tmp_path: Path) -> None:

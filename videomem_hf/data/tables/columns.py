@@ -20,7 +20,7 @@ from videomem_hf.schema import (
 from videomem_hf.system import printable
 
 from .formats import Table
-from .values import is_score
+from .values import is_flag, is_score
 
 CAPTIONS: Final = "captions"
 SPLIT: Final = "split"
@@ -109,7 +109,7 @@ def find_columns(table: Table, given: Mapping[str, Any] | None = None) -> tuple[
     columns = _given_columns(table, given or {})
     taken = {name for value in columns.values() for name in (value if isinstance(value, list) else [value])}
     free = {name: simple(name) for name in table.columns if name not in taken}
-    longitude = "long" if _LATITUDES & set(free.values()) else None
+    longitude = _longitude(table, free)
     notes = _take_delays(table, columns, free)
     has_own = any(horizon not in HORIZONS for horizon in horizons_in(columns))
     for role in ROLES:
@@ -136,6 +136,20 @@ def find_columns(table: Table, given: Mapping[str, Any] | None = None) -> tuple[
             f"{'' if missing == 'videos' else ', or with another name in place of short_term'}{_known_as(table)}"
         )
     return columns, notes
+
+
+def _longitude(table: Table, free: Mapping[str, str]) -> str | None:
+    """The key of the column `long` where it is a longitude; raises an InputError where it can be a score as well."""
+    name = next((name for name, key in free.items() if key == "long"), None)
+    latitude = next((name for name, key in free.items() if key in _LATITUDES), None)
+    if name is None or latitude is None:
+        return None
+    if "short" in free.values() and is_score(table, name):
+        raise InputError(
+            f"{table.path}: '{printable(name)}' can be a long-term score or, beside '{printable(latitude)}', a "
+            "longitude; rename it"
+        )
+    return "long"
 
 
 def _known_as(table: Table) -> str:
@@ -208,7 +222,9 @@ def _take_delays(table: Table, columns: Columns, free: dict[str, str]) -> list[s
     if (
         horizons_in(columns)
         or known
-        or not any(_DELAY.fullmatch(key) and key not in synonyms for key in found.values())
+        or not any(
+            _DELAY.fullmatch(key) and key not in synonyms and not is_flag(table, name) for name, key in found.items()
+        )
     ):
         return []
     for name, key in found.items():
@@ -272,12 +288,20 @@ def _take_one_score(table: Table, columns: Columns, free: dict[str, str]) -> lis
                 f'short_term. Say so, or long_term, with columns={{"long_term": "{printable(found[0])}"}} (--column '
                 f"long_term={printable(found[0])})."
             )
-    counts = [name for name, key in free.items() if key in _ONE_COUNT]
+    counts = [name for name, key in free.items() if key in _ONE_COUNT and not _is_row_number(table, name)]
     scored = horizons_in(columns)
     if len(scored) == 1 and ANNOTATION_COUNTS[scored[0]] not in columns and len(counts) == 1:
         columns[ANNOTATION_COUNTS[scored[0]]] = counts[0]
         free.pop(counts[0])
     return notes
+
+
+def _is_row_number(table: Table, column: str) -> bool:
+    """Whether a column counts the rows, from 0 or 1."""
+    cells = [str(value) for value in table.cells(column)]
+    return len(cells) > 2 and any(
+        cells == [str(number) for number in range(first, first + len(cells))] for first in (0, 1)
+    )
 
 
 def extra_columns(table: Table, columns: Columns) -> list[str]:

@@ -27,7 +27,7 @@ from videomem_hf.system import printable, quantity
 
 from .columns import CAPTIONS, Columns, find_columns, horizons_in
 from .features import own_feature_files
-from .formats import is_table, read_table
+from .formats import Table, is_table, read_table
 from .media import MediaFiles
 from .options import DECISIONS, TableOptions, below, read_decisions
 from .presets import ALL, Preset, get_preset, refuse_other_sets
@@ -158,15 +158,25 @@ def _open_preset(
             table = read_table(path)
             if lacking := [name for name in preset.needs if split != "test" and name not in table.columns]:
                 raise InputError(f"{path}: not {preset.title}'s, it has no column '{lacking[0]}'")
-            own = {
-                role: name
-                for role, name in preset.columns.items()
-                if set([name] if isinstance(name, str) else name) <= set(table.columns)
-            }
+            own = _own_columns(preset, table)
             records += RecordReader(table, own, options, preset, texts).records(None if split == ALL else split)
             columns = columns or dict(own)
     tables = tuple(path for paths in found.values() for path in paths)
     return _opened(inventory, options.title or preset.title, tables, options, columns, [], records, allow_links)
+
+
+def _own_columns(preset: Preset, table: Table) -> Columns:
+    """A preset's columns as a table has them, in capitals or not; raises an InputError for one without videos."""
+    names = {name.lower(): name for name in table.columns}
+    own: Columns = {}
+    for role, name in preset.columns.items():
+        if isinstance(name, str) and name.lower() in names:
+            own[role] = names[name.lower()]
+        elif not isinstance(name, str) and {each.lower() for each in name} <= names.keys():
+            own[role] = [names[each.lower()] for each in name]
+    if VIDEO not in own:
+        raise InputError(f"{table.path}: not {preset.title}'s, it has no column '{preset.columns[VIDEO]}'")
+    return own
 
 
 def _opened(

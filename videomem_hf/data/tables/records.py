@@ -109,7 +109,7 @@ class RecordReader:
         value = row.values.get(str(self.columns[VIDEO]))
         if value is None or isinstance(value, list | dict | bool):
             raise InputError(f"{row.location}: no name of a video in column {printable(str(self.columns[VIDEO]))}")
-        name = str(value)
+        name = str(int(value) if isinstance(value, float) and value.is_integer() else value)
         if isinstance(value, DateText):
             raise InputError(
                 f"{row.location}: the name of a video is the date {name}, which a spreadsheet may have made of it; "

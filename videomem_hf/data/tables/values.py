@@ -13,6 +13,8 @@ from .formats import Row, Table, Value
 Scale = Literal["unit", "percent"]
 SCALES: Final = get_args(Scale)
 """`unit` is [0, 1]."""
+_ROUNDING: Final = 1e-9
+"""What sums and divisions can add to a score of 1, or take from one of 0."""
 
 
 def read_scores(
@@ -39,7 +41,7 @@ def read_scores(
     signs = [percent for number, percent in numbers if number is not None]
     if any(signs) and not all(signs):
         location = next(
-            row.location for row, (number, sign) in zip(table.rows, numbers, strict=True) if number and not sign
+            r.location for r, (n, sign) in zip(table.rows, numbers, strict=True) if n is not None and not sign
         )
         raise InputError(f"{location}: no % in column {printable(column)}, where other rows have one; write all alike")
     said = any(signs) or "%" in column or "percent" in column.lower()
@@ -73,7 +75,16 @@ def is_score(table: Table, column: str) -> bool:
     except InputError:
         return False
     known = [(number, sign) for number, sign in numbers if number is not None]
-    return bool(known) and all(0 <= number <= (100 if sign else 1) for number, sign in known)
+    return bool(known) and all(0 <= number <= (100 if sign or "%" in column else 1) for number, sign in known)
+
+
+def is_flag(table: Table, column: str) -> bool:
+    """Whether a column has 0 and 1 alone, which say yes or no as often as a score."""
+    return all(str(value) in ("0", "1") for value in table.cells(column) if value is not None)
+
+
+def _without_rounding(number: float) -> float:
+    return next((end for end in (0.0, 1.0) if abs(number - end) < _ROUNDING), number)
 
 
 def _in_range(row: Row, column: str, number: float, top: float, below_zero: str) -> float:
@@ -92,13 +103,13 @@ def _number(row: Row, column: str, percent: bool) -> tuple[float | None, bool]:
     if value is None:
         return None, False
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value), False
+        return _without_rounding(float(value)), False
     text = str(value)
     signed = text.endswith("%") and percent
     number = decimal_point(text.removesuffix("%").strip() if signed else text, thousands=False)
     if not NUMBER.fullmatch(number):
         raise InputError(f"{row.location}: '{printable(text[:60])}' in column {printable(column)} is not a number")
-    return float(number), signed
+    return _without_rounding(float(number)), signed
 
 
 def read_counts(table: Table, column: str) -> list[int | None]:
