@@ -172,8 +172,8 @@ def _print_adaptive(paper: "Plan", found: "AdaptivePlan", per_hour: float, curre
     at_least = found.share <= SHARES[0]
     typer.echo(
         f"participants: {'at most ' if at_least else ''}{found.share:.0%} of those of the paper's rule "
-        f"({paper.invited[0]:,} and {paper.invited[1]:,}, {_cost(paper, per_hour, currency)}) give scores with the same "
-        "rank correlation with the truth, in simulated studies scored by the combined score:"
+        f"({paper.invited[0]:,} and {paper.invited[1]:,}, {_cost(paper, per_hour, currency)}) give scores with the "
+        "same rank correlation with the truth, in simulated studies scored by the combined score:"
     )
     for horizon in HORIZONS:
         values = ", ".join(
