@@ -86,13 +86,7 @@ def plan(
     _print(paper, adaptive, per_hour, currency)
     _print_measures(found, _RELIABILITY if reliability is None else reliability, pilot)
     typer.echo(f"{out}: written")
-    passing = [found.expected[horizon].participants for horizon in HORIZONS]
-    say_next(
-        f"videomem study preview {quote(out)}",
-        f"videomem study simulate played --videos {found.videos} --participants {passing[0]} --returning {passing[1]} "
-        f"--design {quote(out)}",
-        f"videomem study init mystudy CLIPS... --design {quote(out)}",
-    )
+    _say_next(found, out)
 
 
 def _wanted(reliability: float | None, precision: float | None) -> dict[Horizon, float]:
@@ -129,6 +123,16 @@ def _print(paper: "Plan", adaptive: "AdaptivePlan | None", per_hour: float, curr
     else:
         _print_cost(adaptive.plan, per_hour, currency)
         _print_adaptive(paper, adaptive, per_hour, currency)
+
+
+def _say_next(found: "Plan", out: Path) -> None:
+    passing = [found.expected[horizon].participants for horizon in HORIZONS]
+    say_next(
+        f"videomem study preview {quote(out)}",
+        f"videomem study simulate played --videos {found.videos} --participants {passing[0]} --returning {passing[1]} "
+        f"--design {quote(out)}",
+        f"videomem study init mystudy CLIPS... --design {quote(out)}",
+    )
 
 
 def _print_cost(found: "Plan", per_hour: float, currency: str) -> None:
