@@ -144,6 +144,7 @@ def test_the_result_fits_its_schema_and_can_be_shown(table: Path, tmp_path: Path
     text = result_text(result)
     assert max(map(len, text.splitlines())) <= 80
     assert "Leaks:" in text
+    assert "scores 195 of 200 clips; 5 missing (video1, video2, video3)." in text
     for protocol in result["protocols"]:
         for horizon in protocol["horizons"]:
             horizon["predictors"][0]["spearman"] = {"value": -0.5, "low": -0.9, "high": 0.3}

@@ -97,6 +97,9 @@ def test_columns_and_the_horizon_can_be_said(tmp_path: Path) -> None:
         read_prediction_file(write(tmp_path, "r.csv", "video,short_term\na,.5\n"), BOTH, horizon="week")
     with pytest.raises(InputError, match="does not say which of short_term, long_term"):
         read_prediction_file(plain, BOTH)
+    several = write(tmp_path, "s.csv", "video,st_hat,lt_hat\na,.5,.6\n")
+    with pytest.raises(InputError, match="here video, st_hat, lt_hat, say which with --column short_term=NAME"):
+        read_prediction_file(several, BOTH)
     assert list(read_prediction_file(plain, BOTH, horizon="long_term").predicted) == ["long_term"]
     assert list(read_prediction_file(plain, ("after_a_week",)).predicted) == ["after_a_week"]
 

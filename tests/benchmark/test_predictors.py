@@ -32,6 +32,9 @@ def test_ids_are_found_whatever_their_form() -> None:
         other = align(Predictions(form, {"short_term": {form.format(n): n / 100 for n in range(1, 51)}}), truth)
         np.testing.assert_array_equal(other.scores[:, 0], bare.scores[:, 0])
         assert not other.extra
+    forms = {"short_term": dict.fromkeys(truth.ids, 0.5), "long_term": {str(n): n / 100 for n in range(1, 51)}}
+    both = align(Predictions("two files", forms), truth)
+    assert (both.scores[4].tolist(), both.extra) == ([0.5, 0.05], ())
     with pytest.raises(InputError, match="none of its 2 clips"):  # two ids would be one clip
         align(Predictions("twice", {"short_term": {"7": 0.1, "07": 0.2}}), truth)
     percent = align(Predictions("p", {"short_term": dict.fromkeys(truth.ids, 50.0)}), truth)

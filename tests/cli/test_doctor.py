@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import shutil
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,24 @@ def test_what_is_too_old_or_absent_breaks_the_core(monkeypatch: pytest.MonkeyPat
     assert found["no-such-package"]["found"] == "not installed"
     assert found["torch"]["state"] == "ok"
     assert "first fix numpy, no-such-package" in " ".join(run()[1].split())
+
+
+def test_a_small_environment_is_told_that_exported_models_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examinations, "requirements", lambda: [Requirement("no-such-package>=1"), Requirement("av>=1")])
+    pytest.importorskip("onnxruntime")
+    said = "Exported models of frames work as it is: videomem predict --engine onnx."
+    assert said in " ".join(run()[1].split())
+    monkeypatch.setattr(examinations, "requirements", lambda: [Requirement("av>=999")])
+    assert said not in " ".join(run()[1].split())
+    file = Path(__file__).parents[2] / "docs/onnx-requirements.txt"
+    listed = {Requirement(line).name for line in file.read_text().splitlines() if line and not line.startswith("#")}
+    core = {each.name for each in declared_core()}
+    assert listed & core == examinations.EXPORTS_NEED
+
+
+def declared_core() -> list[Requirement]:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return [Requirement(line) for line in project["dependencies"]]
 
 
 def test_an_incomplete_extra_names_its_command(monkeypatch: pytest.MonkeyPatch) -> None:

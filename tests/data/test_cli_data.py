@@ -190,7 +190,10 @@ def test_describe_says_what_the_columns_of_ones_own_table_are(museum: Path) -> N
 
 def test_describe_keeps_what_was_decided(museum: Path) -> None:
     (museum / "clips/room A/Clip_02.MP4").unlink()
-    output = run("describe", museum, "--column", "long_term=Short-term memorability", "--videos", "clips", "--save")
+    said = ["--videos", "clips", "--column", "long_term=Short-term memorability"]
+    kept = f"videomem describe {museum} --videos clips --column 'long_term=Short-term memorability' --save"
+    assert kept in run("describe", museum, *said)
+    output = run("describe", museum, *said, "--save")
     assert "1 (clip_02)" in output
     assert yaml.safe_load((museum / "memorability.yaml").read_text()) == {
         "table": "scores.csv",
@@ -205,6 +208,10 @@ def test_describe_keeps_what_was_decided(museum: Path) -> None:
     again = run("describe", museum)
     assert any("long_term" in line and "Short-term memorability" in line for line in again.splitlines())
     assert "long-term" in again
+    assert f"videomem train --recipe frame_attention --data {museum}" in again
+    (museum / "features/HMP").mkdir(parents=True)
+    (museum / "features/HMP/video1.txt").write_text("1 2")
+    assert any("features" in line and "hmp" in line for line in run("describe", museum).splitlines())
 
 
 @pytest.mark.parametrize(

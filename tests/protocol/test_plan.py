@@ -81,7 +81,9 @@ def test_the_command_writes_a_design_that_works(tmp_path) -> None:
         CliRunner().invoke(app, command, catch_exceptions=False)
     assert load_design(out).presentation.window_s == 3
     assert load_design(out).videos_needed <= 28
-    assert "recruit" in result.output
+    passing = re.search(r"recruit [\d,]+ participants, of whom ([\d,]+) pass", result.output)
+    assert passing
+    assert f"videomem study simulate played --videos 28 --participants {passing[1].replace(',', '')} " in result.output
     assert "EUR at 10 per hour" in result.output
     for wrong, message in (
         (["--reliability", ".7", "--precision", ".1"], "give one of them"),

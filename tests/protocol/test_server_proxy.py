@@ -171,7 +171,7 @@ def test_the_check_of_a_plain_server_and_of_another_study(study, server, clips, 
     )
     assert result.returncode != 0
     assert "PROBLEM  the study there is another one: Video memory game" in result.stdout
-    assert "1 of 9 checks failed" in result.stderr
+    assert "1 of 8 checks failed" in result.stderr
 
 
 def test_a_port_in_use_and_a_missing_driver_are_one_sentence_before_any_address(study, server):

@@ -222,7 +222,8 @@ def _name_columns(
         if each in found.predicted:
             _find_beside(found, each, names)
     if not found.predicted:
-        _take_only_column(path, found, header, names, _horizon_of_file(path, horizons, horizon))
+        more = f"; of several columns, here {_listed(header)}, say which with --column {horizons[0]}=NAME"
+        _take_only_column(path, found, header, names, _horizon_of_file(path, horizons, horizon, more))
     for column in (found.clip, *found.predicted.values()):
         if names.count(names[column]) > 1:
             raise InputError(f"{path}: has two columns {printable(header[column])[:30]!r}; rename or remove one")
@@ -273,7 +274,8 @@ def _has_word(name: str, words: Set[str]) -> bool:
     return name in words or not words.isdisjoint(name.split("_"))
 
 
-def _horizon_of_file(path: Path, horizons: Sequence[str], horizon: str | None) -> str:
+def _horizon_of_file(path: Path, horizons: Sequence[str], horizon: str | None, more: str = "") -> str:
+    """Which horizon a file of one score predicts; `more` is what the error says can be done besides."""
     if horizon is not None:
         return horizon
     for name in (path.stem, path.absolute().parent.name):
@@ -285,7 +287,7 @@ def _horizon_of_file(path: Path, horizons: Sequence[str], horizon: str | None) -
         return horizons[0]
     raise InputError(
         f"{path}: does not say which of {', '.join(horizons)} it predicts; name it in the file's or its folder's name, "
-        "or with --horizon"
+        f"or with --horizon{more}"
     )
 
 

@@ -178,8 +178,10 @@ def align(given: Predictions, truth: GroundTruth) -> Predictor:
     if not ids:
         raise InputError(f"{given.name}: has no score of any clip; give a file with numbers")
     unscored = dict.fromkeys((clip_key(clip) for clip in truth.unscored), -1)
-    rows, note = _match(ids, unscored | _known(truth))
-    notes = [*given.notes, *filter(None, [note])]
+    known = unscored | _known(truth)
+    matched = [_match(values.keys(), known) for values in given.predicted.values()]  # files of two horizons may differ
+    rows = {clip: row for found, _ in matched for clip, row in found.items()}
+    notes = [*given.notes, *dict.fromkeys(note for _, note in matched if note)]
     keys = {clip: row for clip, row in rows.items() if row >= 0}
     if not keys or not set(given.predicted) & set(truth.horizons):
         shown = ", ".join(sorted(ids)[:NAMED])

@@ -19,11 +19,24 @@ def result_text(result: Mapping[str, Any]) -> str:
     lines = [*_wrap(f"Ground truth: {version['title']}{state}, by {version['evidence']}.")]
     numbers = {each["name"]: str(number) for number, each in enumerate(result["predictors"], 1)}
     lines += [f"{number}  {_short(name, _WIDTH - 4)}" for name, number in numbers.items()]
+    lines += _coverage(result, numbers)
     for protocol in result["protocols"]:
         for horizon in protocol["horizons"]:
             lines += ["", *_table(protocol, horizon, numbers)]
     lines += ["", *_leaks(result)]
     return "\n".join(lines) + "\n"
+
+
+def _coverage(result: Mapping[str, Any], numbers: Mapping[str, str]) -> Iterator[str]:
+    """What predictors lack of all scored clips, and have beside them."""
+    for protocol in result["protocols"]:
+        for name, found in protocol["coverage"].items() if protocol["name"] == "all" else ():
+            words = [f"{found['missing']:,} missing ({', '.join(found['missing_first'])})"] if found["missing"] else []
+            if found["extra"]:
+                words.append(f"{found['extra']:,} of its clips are not in the data ({', '.join(found['extra_first'])})")
+            if words:
+                first = f"{numbers[name]} scores {found['covered']:,} of {found['clips']:,} clips"
+                yield from _wrap("; ".join([first, *words]) + ".", "   ")
 
 
 def _table(protocol: Mapping[str, Any], horizon: Mapping[str, Any], numbers: Mapping[str, str]) -> Iterator[str]:

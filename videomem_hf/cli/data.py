@@ -188,7 +188,7 @@ def _columns(pairs: list[str] | None) -> dict[str, str | list[str]] | None:
 
 def _describe_table(folder: Path, given: dict[str, Any], save: bool, allow_links: bool) -> None:
     from videomem_hf.data.tables.describe import describe_table
-    from videomem_hf.data.tables.options import write_decisions
+    from videomem_hf.data.tables.options import DECISIONS, write_decisions
 
     found = describe_table(folder, given, allow_links=allow_links)
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
@@ -206,6 +206,8 @@ def _describe_table(folder: Path, given: dict[str, Any], save: bool, allow_links
         missing = len(found.opened.records) - found.media.total()
         first = ", ".join(found.first_missing) + (", ..." if missing > len(found.first_missing) else "")
         contents.add_row("without a file", f"{missing:,} ({first})"[:60])
+    if found.opened.features:
+        contents.add_row("features", ", ".join(found.opened.features)[:60])
     statistics = _table("Scores", *found.statistics)
     for name in next(iter(found.statistics.values()), {}):
         values = [each[name] for each in found.statistics.values()]
@@ -216,12 +218,24 @@ def _describe_table(folder: Path, given: dict[str, Any], save: bool, allow_links
         console.print(f"Note: {note}", markup=False)
     if save:
         typer.echo(f"Written: {write_decisions(found.opened.root, _decided(found.opened))}")
+    decided = save or (not given and (found.opened.root / DECISIONS).is_file())
     say_next(
-        f"videomem describe {quote(folder)} --save"
-        if not save
-        else f"videomem train --recipe frame_attention --data {quote(folder)} --output run",
-        f"videomem prepare {quote(folder)} parquet",
+        f"videomem train --recipe frame_attention --data {quote(folder)} --output run"
+        if decided
+        else " ".join(["videomem describe", quote(folder), *_as_typed(given), "--save"]),
+        *([f"videomem prepare {quote(folder)} parquet"] if decided or not given else []),
     )
+
+
+def _as_typed(given: dict[str, Any]) -> list[str]:
+    """Options of a table as they stand on a command line."""
+    columns = [
+        (role, name)
+        for role, names in given.get("columns", {}).items()
+        for name in (names if isinstance(names, list) else [names])
+    ]
+    others = [f"--{name} {quote(str(value))}" for name, value in given.items() if name != "columns"]
+    return others + [f"--column {quote(f'{role}={name}')}" for role, name in columns]
 
 
 def _check(folder: Path, given: dict[str, Any], allow_links: bool) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from videomem_hf.cli.examinations import Finding, examine
+from videomem_hf.cli.examinations import Finding, examine, runs_exports
 from videomem_hf.cli.exit_codes import FAILED
 
 MARKS = {"ok": "[green]ok[/green]", "missing": "[yellow]--[/yellow]", "bad": "[red]!![/red]"}
@@ -43,8 +43,9 @@ def doctor(
         content = {"core_works": not bad, "findings": [asdict(finding) for finding in findings]}
         sys.stdout.write(json.dumps(content, indent=1) + "\n")
     else:
+        alone = " Exported models of frames work as it is: videomem predict --engine onnx." if runs_exports(bad) else ""
         console.print(
-            f"The core does not work: first fix {', '.join(bad)} (marked !!)."
+            f"The core does not work: first fix {', '.join(bad)} (marked !!).{alone}"
             if bad
             else "The core works; what is marked -- is only for what its line says. Next:\n  videomem quickstart",
             markup=False,

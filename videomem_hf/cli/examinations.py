@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -43,6 +43,10 @@ EXTRAS: Final = {
     "test": "running the tests",
 }
 """Extras of pyproject.toml, and what each is for; others are shown by their names."""
+EXPORTS_NEED: Final = frozenset(
+    {"av", "numpy", "packaging", "pillow", "pyyaml", "rich", "safetensors", "tqdm", "typer", "wrapt"}
+)
+"""Packages of the core that `videomem predict --engine onnx` needs, as in docs/onnx-requirements.txt."""
 CODECS: Final = {
     "vp8": ("vp8", "libvpx"),
     "vp9": ("vp9", "libvpx-vp9"),
@@ -128,6 +132,11 @@ def torch_pair() -> Finding:
         remedy = "install torch and torchvision again, both from the same index"
         return Finding("Core", "torch with torchvision", "bad", f"cannot be imported ({short_message(error)})", remedy)
     return Finding("Core", "torch with torchvision", "ok", "work together")
+
+
+def runs_exports(bad: Collection[str]) -> bool:
+    """Whether what an exported model of frames needs is here, where some packages of the core are bad."""
+    return importlib.util.find_spec("onnxruntime") is not None and EXPORTS_NEED.isdisjoint(bad)
 
 
 def extras() -> Iterator[Finding]:

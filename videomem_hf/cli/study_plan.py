@@ -86,7 +86,7 @@ def plan(
     _print(paper, adaptive, per_hour, currency)
     _print_measures(found, _RELIABILITY if reliability is None else reliability, pilot)
     typer.echo(f"{out}: written")
-    say_next(f"videomem study preview {quote(out)}", f"videomem study init mystudy CLIPS... --design {quote(out)}")
+    _say_next(found, out)
 
 
 def _wanted(reliability: float | None, precision: float | None) -> dict[Horizon, float]:
@@ -123,6 +123,16 @@ def _print(paper: "Plan", adaptive: "AdaptivePlan | None", per_hour: float, curr
     else:
         _print_cost(adaptive.plan, per_hour, currency)
         _print_adaptive(paper, adaptive, per_hour, currency)
+
+
+def _say_next(found: "Plan", out: Path) -> None:
+    passing = [found.expected[horizon].participants for horizon in HORIZONS]
+    say_next(
+        f"videomem study preview {quote(out)}",
+        f"videomem study simulate played --videos {found.videos} --participants {passing[0]} --returning {passing[1]} "
+        f"--design {quote(out)}",
+        f"videomem study init mystudy CLIPS... --design {quote(out)}",
+    )
 
 
 def _print_cost(found: "Plan", per_hour: float, currency: str) -> None:
@@ -166,8 +176,8 @@ def _print_adaptive(paper: "Plan", found: "AdaptivePlan", per_hour: float, curre
     at_least = found.share <= SHARES[0]
     typer.echo(
         f"participants: {'at most ' if at_least else ''}{found.share:.0%} of those of the paper's rule "
-        f"({paper.invited[0]:,} and {paper.invited[1]:,}, {_cost(paper, per_hour, currency)}), in simulated studies "
-        "scored by the combined score, which has the same rank correlation with the truth:"
+        f"({paper.invited[0]:,} and {paper.invited[1]:,}, {_cost(paper, per_hour, currency)}) give scores with the "
+        "same rank correlation with the truth, in simulated studies scored by the combined score:"
     )
     for horizon in HORIZONS:
         values = ", ".join(

@@ -123,7 +123,7 @@ def adapt(
     kept = np.array([index for index, name in enumerate(clips.video_ids) if name not in seen], np.int64)
     notes = _notes(clips, seen, shared.only_model, shared.only_data)
     clips = clips.take(kept) if seen else clips
-    horizons, clips, more_notes = _usable(data, clips, shared.horizons)
+    horizons, clips, more_notes = _usable(data, clips, shared.horizons, len(seen))
     seconds = {"data": round(time.monotonic() - started, 2)}
     started = time.monotonic()
     adaptation = _fit(base, model, data, clips, horizons, (*notes, *more_notes))
@@ -206,9 +206,11 @@ def _names(horizons: Sequence[str]) -> str:
 
 
 def _usable(
-    data: str, clips: DomainClips, horizons: Sequence[Horizon]
+    data: str, clips: DomainClips, horizons: Sequence[Horizon], seen: int
 ) -> tuple[tuple[Horizon, ...], DomainClips, list[str]]:
     """The horizons that something can be learnt of, their clips, and a sentence about each other horizon.
+
+    `seen` is the number of clips that were left out because the model was trained on them.
 
     Raises:
         InputError: There is none.
@@ -217,7 +219,8 @@ def _usable(
     against = {each: reason_against(each, column) for each, column in zip(horizons, columns, strict=True)}
     usable = [index for index, each in enumerate(horizons) if not against[each]]
     if not usable:
-        raise InputError(f"{data}: {against[horizons[0]]}")
+        trained = f"; {quantity(seen, 'clip')} that it was trained on cannot be used" if seen else ""
+        raise InputError(f"{data}: {against[horizons[0]]}{trained}")
     notes = [
         f"The adapted model predicts no {HORIZON_NAMES[each]} score: {why}." for each, why in against.items() if why
     ]

@@ -101,6 +101,7 @@ def test_columns_are_found_by_name(tmp_path: Path, header: str, columns: dict[st
         ("clip,file,st", {}, r"clip, file can all be the column of video"),
         ("video,week", {"weak term": "week"}, r"'weak term' cannot name a horizon; take up to 40 letters"),
         ("video,week", {"short_trem": "week"}, r"'short_trem' is nothing that a column can be; .* mean short_term"),
+        ("video,st,x", {"n": "x"}, r"'n' does not say of which score it is the number .* short_term_annotations"),
         ("video,week", {"week_model": "week"}, r"'week_model' cannot name a horizon, as another column"),
         ("video,st", {"short_term": "x"}, r"no column 'x' for short_term; there are video, st"),
         ("video,st", ["x"], r"columns is \['x'\]; it must be a dictionary"),

@@ -191,6 +191,11 @@ def _check_own_role(role: Any, given: Mapping[str, Any]) -> None:
     own = [name for name in given if isinstance(name, str) and name not in ROLES]
     if role in [ANNOTATION_COUNTS[name] for name in own]:
         return
+    if isinstance(role, str) and role in _ONE_COUNT:
+        raise InputError(
+            f"columns: {role!r} does not say of which score it is the number of annotations; name it with the score, "
+            "such as short_term_annotations"
+        )
     close = get_close_matches(str(role), ROLES, n=1, cutoff=0.8)
     if close or not isinstance(role, str):
         meant = f"; did you mean {close[0]}" if close else ""

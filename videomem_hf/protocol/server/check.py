@@ -39,7 +39,9 @@ def check_address(study: Study, address: str) -> Iterator[Finding]:
         )
     address = f"{parts.scheme}://{parts.netloc}"
     local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-    yield Finding(parts.scheme == "https" or local, f"{address} {'is' if parts.scheme == 'https' else 'is not'} HTTPS")
+    plain = "is not HTTPS, and needs not be on this machine" if local else "is not HTTPS"
+    https = "is HTTPS" if parts.scheme == "https" else plain
+    yield Finding(parts.scheme == "https" or local, f"{address} {https}")
     try:
         facts = json.loads(_get(f"{address}/api/study"))
     except (OSError, HTTPException, ValueError) as error:
@@ -48,8 +50,10 @@ def check_address(study: Study, address: str) -> Iterator[Finding]:
     title = load_texts(study.folder, study.settings)[study.settings.languages[0]]["title"]
     mine = facts.get("title") == title and facts.get("examples") == len(study.examples)
     yield Finding(mine, f"the study there is {'this one' if mine else 'another one: ' + str(facts.get('title'))[:60]}")
-    secure = facts.get("secure") is True or parts.scheme == "http"
-    yield Finding(secure, f"the proxy {'tells' if secure else 'does not tell'} the server that participants use HTTPS")
+    secure = facts.get("secure") is True
+    if parts.scheme == "https":
+        told = "tells" if secure else "does not tell"
+        yield Finding(secure, f"the proxy {told} the server that participants use HTTPS")
     yield from _pages(address)
     yield _posting(address)
     problems = list(text_problems(study.folder, study.settings))
