@@ -88,6 +88,26 @@ def test_runs_of_different_splits_share_the_clips_that_none_was_trained_on(
     assert run_benchmark(both, truth, BenchmarkOptions(sampling=QUICK))["protocols"][0]["horizons"][0]["clips"] == 40
 
 
+def test_runs_whose_split_files_are_gone_keep_their_held_out_predictions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth, true = make_truth(40)
+    parts = (("a", range(20), range(20, 40)), ("b", range(15), range(20, 35)))
+    runs = [write_finished_run(tmp_path / name, truth, honest(true), *rows) for name, *rows in parts]
+
+    def gone(*of: Any) -> None:
+        raise InputError("held_out.txt: no such file\ngive another")
+
+    monkeypatch.setattr(predictors, "evaluation_target", lambda run, data: SimpleNamespace(options={}))
+    monkeypatch.setattr(predictors, "open_splits", gone)
+    first, second = read_predictors(runs, truth)
+    assert np.isfinite(first.scores[:, 0]).nonzero()[0].tolist() == list(range(20, 40))
+    assert np.isfinite(second.scores[:, 0]).nonzero()[0].tolist() == list(range(20, 35))
+    assert second.notes[-1] == (
+        "It predicts no other clips, as its split cannot be made again (held_out.txt: no such file)."
+    )
+
+
 def test_a_run_of_other_data_predicts_all_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     truth, true = make_truth(40)
     other = replace(truth, ids=[f"clip-{clip}-x" for clip in truth.ids])

@@ -131,7 +131,13 @@ def _add_unseen(given: Predictions, unseen: Set[str], truth: GroundTruth, loadin
     trained = {clip_key(clip) for clip in given.trained_on}
     predicted = {horizon: dict(values) for horizon, values in given.predicted.items()}
     added: set[str] = set()
-    for split, table in open_splits(truth.data, "scores", evaluation_target(given.name, truth.data).options).items():
+    try:
+        tables = open_splits(truth.data, "scores", evaluation_target(given.name, truth.data).options)
+    except (InputError, ValueError) as error:  # files that divided the data are not here
+        cause = str(error).splitlines()[0]
+        note = f"It predicts no other clips, as its split cannot be made again ({cause})."
+        return replace(given, notes=(*given.notes, note))
+    for split, table in tables.items():
         clips = {clip_key(clip) for clip in table[VIDEO_ID]}
         if missing.isdisjoint(clips) or not trained.isdisjoint(clips):
             continue

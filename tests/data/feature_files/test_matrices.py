@@ -56,3 +56,9 @@ def test_lists_of_equal_length_whose_type_would_allow_others() -> None:
 def test_other_columns_are_refused(column: pa.Array) -> None:
     with pytest.raises(InputError, match="a column of numbers in lists of one length"):
         feature_matrix(column)
+
+
+def test_the_type_of_a_refused_column_is_shortened() -> None:
+    record = {"x": 1.0, "y": 2.0, "size": 3.0, "angle": 4.0, "descriptor": [1, 2]}
+    with pytest.raises(InputError, match=r"this one holds list<item: struct<x: double, y: \.\.\.$"):
+        feature_matrix(pa.array([[record]]))

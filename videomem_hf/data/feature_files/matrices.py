@@ -1,5 +1,6 @@
 """Feature columns as arrays, at the speed of memory."""
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,8 @@ def feature_matrix(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
     if pa.types.is_list(array.type) and _is_numeric(array.type.value_type):
         return _equal_lists(array, missing, shape)
     if not _is_numeric(array.type):
-        raise InputError(f"a column of numbers in lists of one length is wanted, this one holds {column.type}")
+        held = textwrap.shorten(str(column.type), 40, placeholder=" ...")
+        raise InputError(f"a column of numbers in lists of one length is wanted, this one holds {held}")
     missing |= _nulls(array)
     if not missing.any():
         return array.to_numpy(zero_copy_only=array.null_count == 0).reshape(shape)
