@@ -1,5 +1,7 @@
 """Where the tensors of a model lie that `device_map="auto"` puts in several places."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -21,3 +23,20 @@ def keep_tensors_together(model: Any) -> dict[str, Any] | None:
     if all(places[name] == computing for name in split):
         return None
     return places | dict.fromkeys(split, computing)
+
+
+@contextmanager
+def tensors_in_memory(module: Any) -> Iterator[None]:
+    """Fetch what Accelerate keeps elsewhere of a module's own tensors, for methods other than its `forward`.
+
+    What lies in modules inside it is fetched as these are called.
+    """
+    hook = getattr(module, "_hf_hook", None)
+    if hook is None:
+        yield
+        return
+    hook.pre_forward(module)
+    try:
+        yield
+    finally:
+        hook.post_forward(module, None)
