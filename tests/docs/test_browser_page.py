@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.inference.exported import attention, clip
+from tests.inference.exported import attention, clip, exported
 from videomem_hf.inference.onnx import load_onnx_predictor
 
 __all__ = ["attention", "clip", "exported"]
