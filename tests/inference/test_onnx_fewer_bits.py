@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.models import test_frame_attention
 from videomem_hf.inference.export import checks, export_onnx
 from videomem_hf.inference.export.graph import part_to_onnx
 from videomem_hf.inference.export.quantization import quantize
-from videomem_hf.inference.export.weights import reduce_weights
+from videomem_hf.inference.export.weights import reduce_weights, weight_groups
 from videomem_hf.inference.onnx import load_onnx_predictor
 from videomem_hf.inference.onnx.facts import ExportFacts
 from videomem_hf.models.configuration_frame_attention import FrameAttentionConfig
@@ -78,7 +79,7 @@ def test_weights_in_fewer_bits_keep_the_ranks(
                 tensor.CopyFrom(onnx.numpy_helper.from_array(np.asarray(values * 40, np.float32), tensor.name))
         return found
 
-    monkeypatch.setattr("videomem_hf.inference.export.run.quantize", spoil)
+    monkeypatch.setattr("videomem_hf.inference.export.reduction.quantize", spoil)
     run, full = wide
     facts = export_onnx(str(run), tmp_path / "onnx", dtype)
     assert facts.checks["rank_correlation_with_float32"] >= 0.995
@@ -89,34 +90,36 @@ def test_weights_in_fewer_bits_keep_the_ranks(
     assert sizes[0] < share * sizes[1]
 
 
-def test_int8_stores_tensors_as_float16_until_ranks_agree(
+def test_int8_stores_what_changes_ranks_most_as_float16(
     wide: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    agreements = iter([0.9, 0.99, 0.996])  # computing in int8, all tensors in it, three quarters of them
-    monkeypatch.setattr("videomem_hf.inference.export.run.rank_correlation", lambda *args: next(agreements))
+    """One group of weights after the other, by how well ranks agree with this one alone in int8."""
+    monkeypatch.setattr("videomem_hf.inference.export.reduction.WEIGHT_GROUPS", 3)
+    agreements = iter(
+        [0.9, 0.99, 0.993, 0.98, 0.994, 0.9949, 0.996]
+    )  # computing, all, three alone, one, two in float16
+    monkeypatch.setattr("videomem_hf.inference.export.reduction.rank_correlation", lambda *args: next(agreements))
     facts = export_onnx(str(wide[0]), tmp_path / "onnx", "int8")
     assert (facts.dtype, facts.quantized) == ("int8 and float16", False)
     assert any("stored as int8 and float16" in caveat and "by 0.9960" in caveat for caveat in facts.caveats)
-    kinds = [each.data_type for each in onnx.load(tmp_path / "onnx/model.onnx").graph.initializer]
-    assert {onnx.TensorProto.INT8, onnx.TensorProto.FLOAT16} <= set(kinds)
+    first, second, third = weight_groups([onnx.load(wide[1] / "model.onnx")], 3)
+    names = {each.name for each in onnx.load(tmp_path / "onnx/model.onnx").graph.initializer}
+    assert {f"{name}.float16" for name in (*first, *second)} <= names
+    assert {f"{name}.int8" for name in third} <= names
 
 
-def test_the_tensors_that_8_bits_change_most_become_float16() -> None:
-    rng = np.random.default_rng(0)
-    even, uneven = (rng.normal(size=(40, 40)).astype(np.float32) for _ in range(2))
-    uneven[:, 0] *= 500  # leaves few levels to the others of a channel
-    weights = [onnx.numpy_helper.from_array(each, name) for name, each in (("even", even), ("uneven", uneven))]
-    graph = onnx.helper.make_graph([], "g", [], [], initializer=weights)
-    proto = onnx.helper.make_model(graph)
-    reduce_weights(proto, "int8", 0.5)
-    stored = {each.name: each.data_type for each in proto.graph.initializer}
-    assert stored["uneven.float16"] == onnx.TensorProto.FLOAT16
-    assert stored["even.int8"] == onnx.TensorProto.INT8
+def test_groups_of_weights_are_of_neighbours_and_similar_size() -> None:
+    sizes = {"a": 60, "b": 20, "c": 40, "tiny": 5, "d": 50, "e": 50}
+    weights = [onnx.numpy_helper.from_array(np.ones((40, n), np.float32), name) for name, n in sizes.items() if n > 5]
+    weights.insert(3, onnx.numpy_helper.from_array(np.ones((5, 5), np.float32), "tiny"))
+    proto = onnx.helper.make_model(onnx.helper.make_graph([], "g", [], [], initializer=weights))
+    assert weight_groups([proto], 3) == [["a"], ["b", "c"], ["d", "e"]]
+    assert weight_groups([proto], 1) == [["a", "b", "c", "d", "e"]]
 
 
 def test_int8_computes_in_it(wide: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random weights give nearly equal scores, whose ranks need not agree as well as those of a trained model."""
-    monkeypatch.setattr("videomem_hf.inference.export.run.LEAST_RANK_CORRELATION", 0.5)
+    monkeypatch.setattr("videomem_hf.inference.export.reduction.LEAST_RANK_CORRELATION", 0.5)
     run, full = wide
     facts = export_onnx(str(run), tmp_path / "onnx", "int8")
     assert facts.quantized
@@ -137,7 +140,7 @@ def test_weights_of_large_networks_lie_in_a_file_of_their_own(
     wide: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("videomem_hf.inference.export.run.LARGEST_FILE", 100_000)
-    monkeypatch.setattr("videomem_hf.inference.export.run.LEAST_RANK_CORRELATION", 0.5)
+    monkeypatch.setattr("videomem_hf.inference.export.reduction.LEAST_RANK_CORRELATION", 0.5)
     expected = load_onnx_predictor(wide[1]).predict(clip)
     for dtype in ("float32", "int8"):
         out = tmp_path / dtype
@@ -147,10 +150,12 @@ def test_weights_of_large_networks_lie_in_a_file_of_their_own(
         assert json.loads(metadata["caveats"]) == list(facts.caveats)
         found = load_onnx_predictor(out).predict(clip)
         np.testing.assert_allclose(found.frame_scores, expected.frame_scores, atol=1e-6 if dtype == "float32" else 0.15)
+    plain, reduced = (tmp_path / dtype / "model.onnx.data" for dtype in ("float32", "int8"))
+    assert reduced.stat().st_size < 0.4 * plain.stat().st_size  # and not what was tried before
 
 
 def test_ranks_that_change_are_refused(wide: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def spoil(proto: Any, dtype: str, in_half: float) -> None:
+    def spoil(proto: Any, dtype: str, in_half: Collection[str]) -> None:
         from onnx import numpy_helper
 
         reduce_weights(proto, dtype, in_half)
@@ -160,7 +165,7 @@ def test_ranks_that_change_are_refused(wide: Any, tmp_path: Path, monkeypatch: p
                 noise = np.random.default_rng(0).normal(0, values.std() + 0.1, values.shape)
                 tensor.CopyFrom(numpy_helper.from_array((values + noise).astype(np.float16), tensor.name))
 
-    monkeypatch.setattr("videomem_hf.inference.export.run.reduce_weights", spoil)
+    monkeypatch.setattr("videomem_hf.inference.export.reduction.reduce_weights", spoil)
     with pytest.raises(InputError, match=r"ranks of 48 generated clips .* take float16 or float32"):
         export_onnx(str(wide[0]), tmp_path / "onnx", "float16")
     assert not (tmp_path / "onnx").exists()
