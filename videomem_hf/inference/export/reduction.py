@@ -66,8 +66,8 @@ class Reduction:
     def stored(self) -> Reduced:
         """Weights alone have fewer bits; of "int8" those that change ranks most have 16, as many as it takes.
 
-        How much rounding a weight changes ranks does not follow from the weight: layers that training has hardly moved
-        from where they started, such as the last ones of ResMem, carry their signal in small changes of large numbers.
+        How much rounding a weight changes ranks does not follow from the weight: in ResMem the first layers do so most,
+        whose relative errors are small.
 
         Raises:
             InputError: It changes ranks as well.
