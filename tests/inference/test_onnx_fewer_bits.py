@@ -19,6 +19,7 @@ from tests.models import test_frame_attention
 from videomem_hf.inference.export import checks, export_onnx
 from videomem_hf.inference.export.graph import part_to_onnx
 from videomem_hf.inference.export.quantization import quantize
+from videomem_hf.inference.export.reduction import WEIGHT_GROUPS
 from videomem_hf.inference.export.weights import reduce_weights, weight_groups
 from videomem_hf.inference.onnx import load_onnx_predictor
 from videomem_hf.inference.onnx.facts import ExportFacts
@@ -94,18 +95,17 @@ def test_int8_stores_what_changes_ranks_most_as_float16(
     wide: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One group of weights after the other, by how well ranks agree with this one alone in int8."""
-    monkeypatch.setattr("videomem_hf.inference.export.reduction.WEIGHT_GROUPS", 3)
-    agreements = iter(
-        [0.9, 0.99, 0.993, 0.98, 0.994, 0.9949, 0.996]
-    )  # computing, all, three alone, one, two in float16
+    first, second, *others = weight_groups([onnx.load(wide[1] / "model.onnx")], WEIGHT_GROUPS)
+    assert others
+    alone = [0.993, 0.98, *[0.999] * len(others)]
+    agreements = iter([0.9, 0.99, *alone, 0.9949, 0.996])  # computing, all, each alone; one and two in float16
     monkeypatch.setattr("videomem_hf.inference.export.reduction.rank_correlation", lambda *args: next(agreements))
     facts = export_onnx(str(wide[0]), tmp_path / "onnx", "int8")
     assert (facts.dtype, facts.quantized) == ("int8 and float16", False)
     assert any("stored as int8 and float16" in caveat and "by 0.9960" in caveat for caveat in facts.caveats)
-    first, second, third = weight_groups([onnx.load(wide[1] / "model.onnx")], 3)
     names = {each.name for each in onnx.load(tmp_path / "onnx/model.onnx").graph.initializer}
     assert {f"{name}.float16" for name in (*first, *second)} <= names
-    assert {f"{name}.int8" for name in third} <= names
+    assert {f"{name}.int8" for group in others for name in group} <= names
 
 
 def test_groups_of_weights_are_of_neighbours_and_similar_size() -> None:
