@@ -109,7 +109,7 @@ def test_int8_stores_what_changes_ranks_most_as_float16(
 
 
 def test_groups_of_weights_are_of_neighbours_and_similar_size() -> None:
-    sizes = {"a": 60, "b": 20, "c": 40, "tiny": 5, "d": 50, "e": 50}
+    sizes = {"a": 70, "b": 30, "c": 40, "tiny": 5, "d": 35, "e": 45}
     weights = [onnx.numpy_helper.from_array(np.ones((40, n), np.float32), name) for name, n in sizes.items() if n > 5]
     weights.insert(3, onnx.numpy_helper.from_array(np.ones((5, 5), np.float32), "tiny"))
     proto = onnx.helper.make_model(onnx.helper.make_graph([], "g", [], [], initializer=weights))
