@@ -6,6 +6,10 @@ Needs `pip install resmem opencv-python-headless 'videomem_hf[onnx]'`. Of the fi
 own, start and load included, in turns; the fastest of the repeats counts. Then both engines score all clips in one
 process. `--small` names the interpreter of an environment with docs/onnx-requirements.txt alone, which runs the
 exported model there as well.
+
+    python benchmarks/onnx_speed.py *.webm --exported resmem --int8 resmem-int8 --out benchmarks/results/onnx_int8.json
+
+compares two exports of any model of frames with each other instead.
 """
 
 import argparse
@@ -22,7 +26,6 @@ from typing import Any
 import numpy as np
 from results_file import machine, write_results
 
-FRAMES_PER_S = 5.0
 ROOT = Path(__file__).resolve().parents[1]
 PLAIN = """
 import sys, cv2, torch
@@ -59,8 +62,14 @@ def main() -> None:
     parser.add_argument("--small", help="Interpreter of the small environment.")
     parser.add_argument("--exported", type=Path, help="Folder of an exported ResMem. (default: it is exported first)")
     parser.add_argument("--int8", type=Path, help="Folder of the same model exported with --dtype int8.")
+    parser.add_argument("--fps", type=float, default=5.0, help="Frames per second whose ranks --int8 compares.")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    if options.int8 and not options.exported:
+        parser.error("--int8 needs --exported, the same model in float32")
+    if options.int8:
+        write_results({"machine": machine(), "clips": len(options.clips), **_int8(options)}, options.out)
+        return
     with tempfile.TemporaryDirectory() as folder:
         exported = options.exported or Path(folder) / "resmem"
         if options.exported is None:
@@ -68,7 +77,6 @@ def main() -> None:
         commands = _commands(str(options.clips[0]), str(exported), options.small)
         seconds = _fastest({name: lambda each=each: _run(each) for name, each in commands.items()}, options.repeats)
         together, difference = _in_one_process(options.clips, exported, options.repeats)
-        of_int8 = _int8(options.clips, exported, options.int8, options.repeats) if options.int8 else {}
     results = {
         "machine": machine(),
         "seconds_of_a_command": seconds,
@@ -76,7 +84,6 @@ def main() -> None:
         "clips": len(options.clips),
         "seconds_in_one_process": together,
         "largest_difference_of_scores": difference,
-        **of_int8,
     }
     write_results(results, options.out)
 
@@ -127,22 +134,32 @@ def _in_one_process(clips: list[Path], exported: Path, repeats: int) -> tuple[di
     return seconds, float(np.abs(scores["PyTorch"] - scores["ONNX"]).max())
 
 
-def _int8(clips: list[Path], exported: Path, int8: Path, repeats: int) -> dict[str, Any]:
-    """Seconds of both exports on all clips, and the rank correlation of their frames, `FRAMES_PER_S` of each clip."""
+def _int8(options: argparse.Namespace) -> dict[str, Any]:
+    """Both exports on all clips: bytes, seconds, and the rank correlation of the scores of their frames."""
     from videomem_hf.inference.onnx import load_onnx_predictor
     from videomem_hf.statistics import spearman
 
-    predictors = {"float32": load_onnx_predictor(exported), "int8": load_onnx_predictor(int8)}
-    seconds = _fastest({n: lambda n=n: list(predictors[n].predict_many(clips)) for n in predictors}, repeats)
-    scores = []
-    for predictor in predictors.values():
-        predictor.processor = replace(predictor.processor, fps=FRAMES_PER_S)
-        scores.append(np.concatenate([each.frame_scores[:, 0] for each in predictor.predict_many(clips)]))
-    facts = {
-        "stored_as": predictors["int8"].model.facts.dtype,
-        "computes_in_int8": predictors["int8"].model.facts.quantized,
+    folders = {"float32": options.exported, "int8": options.int8}
+    predictors = {name: load_onnx_predictor(folder) for name, folder in folders.items()}
+    clips = options.clips
+    seconds = _fastest({n: lambda n=n: list(predictors[n].predict_many(clips)) for n in folders}, options.repeats)
+    scores = {}
+    for name, predictor in predictors.items():
+        predictor.processor = replace(predictor.processor, fps=options.fps)
+        found = predictor.predict_many(clips)
+        scores[name] = np.concatenate([each.frame_scores[:, 0] for each in found])
+    facts = predictors["int8"].model.facts
+    return {
+        "model": facts.architecture,
+        "stored_as": facts.dtype,
+        "computes_in_int8": facts.quantized,
+        "bytes": {name: sum(each.stat().st_size for each in folder.iterdir()) for name, folder in folders.items()},
+        "seconds": seconds,
+        "frames": len(scores["float32"]),
+        "deviation_of_scores": float(scores["float32"].std()),
+        "largest_difference_of_scores": float(np.abs(scores["float32"] - scores["int8"]).max()),
+        "rank_correlation": spearman(scores["float32"], scores["int8"]),
     }
-    return {"int8": facts | {"seconds": seconds, "frames": len(scores[0]), "rank_correlation": spearman(*scores)}}
 
 
 if __name__ == "__main__":

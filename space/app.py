@@ -23,7 +23,7 @@ import wrapt
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 # A folder of this process's own, which goes when it ends. Gradio's default is shared and stays.
-_FILES = tempfile.TemporaryDirectory(prefix="videomem-space-")
+_FILES = tempfile.TemporaryDirectory(prefix="videomem-space-", ignore_cleanup_errors=True)
 os.environ.setdefault("GRADIO_TEMP_DIR", _FILES.name)
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))  # the Space is this folder, from wherever it is imported
@@ -194,6 +194,10 @@ def main(options: argparse.Namespace) -> None:
         thread.daemon = True
         thread.start()
     demo.block_thread()
+    _FILES.cleanup()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # a thread in the middle of a network would abort the interpreter as it ends
 
 
 def read_options(arguments: list[str]) -> argparse.Namespace:

@@ -150,7 +150,7 @@ def test_a_clip_that_an_object_has_twice_is_named(tmp_path: Path) -> None:
 
 
 def test_json_that_is_nested_without_end(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="short_term.json: not JSON"):
+    with pytest.raises(InputError, match=r"short_term\.json: not JSON"):
         read_prediction_file(write(tmp_path, "short_term.json", "[" * 100_000), BOTH)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.inference.test_onnx import OF_FRAMES, clip, save
+from tests.inference.exported import OF_FRAMES, clip, save
 from videomem_hf.cli import app
 from videomem_hf.schema import InputError
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.inference.test_onnx import attention, clip
+from tests.inference.exported import attention, clip, exported
 from videomem_hf.inference.onnx import load_onnx_predictor
 
-__all__ = ["attention", "clip"]
+__all__ = ["attention", "clip", "exported"]
 
 PAGE = Path(__file__).parents[2] / "docs/browser"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -29,6 +29,7 @@ def served(model_folder, title_model, tmp_path_factory):
     space = Served([model_folder, title_model], tmp_path_factory.mktemp("files"))
     yield space
     space.stop(signal.SIGTERM)
+    assert space.process.returncode == 0
     assert [path for path in space.files.rglob("*") if path.is_file()] == []
 
 

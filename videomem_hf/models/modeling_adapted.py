@@ -18,6 +18,7 @@ from transformers.utils.generic import can_return_tuple
 
 from .clip_frames import frames_at, kept_frames, only_input, scatter_to_clips, split_segments
 from .configuration_adapted import AdaptedConfig
+from .device_maps import tensors_in_memory
 from .hidden_states import StateRecorder
 from .modeling_amnet import AMNetModel
 from .modeling_feature_mlp import FeatureMLPModel
@@ -262,7 +263,9 @@ class AdaptedModel(MemorabilityModel):
             output = self._forward_frames(given, frame_mask, with_maps, with_states, interval_counts)
         else:
             of_base = self.base(**given, **({"output_hidden_states": True} if with_states else {}))
-            plain, vectors = of_base.scores[..., self.columns].float(), describe_clips(self.base, **given)
+            with tensors_in_memory(self.base):
+                vectors = describe_clips(self.base, **given)
+            plain = of_base.scores[..., self.columns].float()
             shares = vectors.new_ones(vectors.shape[0], 1)
             _, scores, ends = self.correction(vectors[:, None], plain[:, None], shares, interval_counts)
             output = AdaptedOutput(scores=scores, intervals=ends, hidden_states=of_base.hidden_states)

@@ -14,7 +14,7 @@ from transformers.utils.generic import can_return_tuple
 from .changed_horizons import check_horizons, horizon_tensors, renew_head, saved_horizons
 from .clip_frames import by_frame, kept_frames, only_input, scatter_to_clips, split_segments
 from .configuration_memorability import MemorabilityConfig
-from .device_maps import keep_tensors_together
+from .device_maps import load_together
 from .exporting import ClipNetwork, ClipPart, ExportPart
 from .hidden_states import StateRecorder
 from .map_info import MapInfo
@@ -120,9 +120,7 @@ class MemorabilityModel(PreTrainedModel):
             config=config,
             ignore_mismatched_sizes=ignore_mismatched_sizes,
         )
-        result = load(**kwargs)
-        if isinstance(kwargs.get("device_map"), str) and (devices := keep_tensors_together(_model_of(result))):
-            result = load(**kwargs | {"device_map": devices})
+        result = load_together(load, kwargs)
         renew_head(_model_of(result), saved)
         return result
 

@@ -1,10 +1,10 @@
 """From a model to a folder with its ONNX networks, checked against PyTorch."""
 
-import copy
 import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,15 +18,13 @@ from videomem_hf.inference.claims import UNMEASURED, Claims, read_claims, write_
 from videomem_hf.inference.export.checks import (
     CALIBRATION_CLIPS,
     SAMPLE_CLIPS,
-    check_rank_correlation,
     largest_difference,
     random_columns,
-    rank_correlation,
     sample_frames,
 )
 from videomem_hf.inference.export.graph import OPSET, part_to_onnx, with_descriptions
-from videomem_hf.inference.export.quantization import LEFT_OUT, quantize
-from videomem_hf.inference.export.weights import LEAST_NUMBERS, reduce_weights
+from videomem_hf.inference.export.reduction import Reduced, Reduction
+from videomem_hf.inference.export.weights import LEAST_NUMBERS
 from videomem_hf.inference.loading import load_network, reads_video
 from videomem_hf.inference.network import for_inference
 from videomem_hf.inference.onnx.facts import ExportFacts
@@ -35,16 +33,12 @@ from videomem_hf.inference.onnx.processing import FrameProcessor
 from videomem_hf.model_names import RESMEM
 from videomem_hf.models.export_names import MODEL_PART, PIXELS
 from videomem_hf.models.exporting import ExportPart
-from videomem_hf.schema import LEAST_RANK_CORRELATION, ExportDtype, InputError
+from videomem_hf.schema import ExportDtype, InputError
 from videomem_hf.system import os_cause
 from videomem_hf.video.sources import process
 
 DTYPES: Final = get_args(ExportDtype)
 _PACKAGES: Final = ("onnx", "onnxscript", "onnxruntime")
-NEAR_RANK_CORRELATION: Final = 0.97
-"""Of a network that computes in int8, below which its first and last layers in float32 would not be enough."""
-IN_HALF: Final = (0.0, 0.25, 0.5, 0.75)
-"""Shares of the tensors that are stored as float16 in an int8 export, in the order in which it is tried."""
 LARGEST_FILE: Final = 64_000_000
 """Bytes of a graph above which its weights lie in a file of their own."""
 Say = Callable[[str], None]
@@ -125,62 +119,36 @@ class _Export:
             protos[part.name], outputs = part_to_onnx(part)
             inputs = {name: list(axes) for name, axes in part.axes.items()}
             facts.parts[part.name] = {"file": f"{part.name}.onnx", "inputs": inputs, "outputs": outputs}
-        full = self._save_all(protos, folder, facts, one_file=dtype != "float32")
+        full = self._save_all(folder, protos, facts, one_file=dtype != "float32")
         self.say("comparing it with PyTorch")
         sample = None if pixels is None else pixels.numpy()
         worst = max(largest_difference(part, full, sample) for part in parts)
         checks: dict[str, Any] = {"largest_difference_from_pytorch": worst}
         if dtype != "float32":
-            facts, agreement = self._reduce(protos, dtype, folder, replace(self._facts(dtype), parts=facts.parts), full)
-            checks |= {"rank_correlation_with_float32": agreement, "clips": SAMPLE_CLIPS}
-            facts = replace(facts, caveats=(*facts.caveats, _of_reduced(facts, agreement)))
-            self._save_all(protos, folder, facts)
+            reduced = self._reduce(protos, folder, replace(self._facts(dtype), parts=facts.parts), full)
+            checks |= {"rank_correlation_with_float32": reduced.agreement, "clips": SAMPLE_CLIPS}
+            caveats = (*reduced.facts.caveats, _of_reduced(reduced.facts, reduced.agreement))
+            facts = replace(reduced.facts, caveats=caveats)
+            self._save_all(folder, reduced.protos, facts)
         facts = replace(facts, checks=checks)
         write_claims(folder, self.claims)
         facts.write(folder)
         return facts
 
-    def _reduce(
-        self, protos: dict[str, Any], dtype: str, folder: Path, facts: ExportFacts, full: OnnxNetwork
-    ) -> tuple[ExportFacts, float]:
-        """Bring the graphs to fewer bits, and measure how well their ranks agree with those in float32.
-
-        In int8 a network of frames also computes, unless that changes ranks; then weights alone are stored so.
-        """
-        compared = self._compared(full)
-        if dtype == "int8" and self.processor is not None:
+    def _reduce(self, protos: dict[str, Any], folder: Path, facts: ExportFacts, full: OnnxNetwork) -> Reduced:
+        """Bring the graphs to fewer bits: in int8 a network of frames also computes, unless that changes ranks."""
+        save = partial(self._save_all, folder)
+        reduction = Reduction(protos, facts, full, self._compared(full), save, self.say)
+        if facts.dtype == "int8" and self.processor is not None:
             self.say(f"quantising it on {CALIBRATION_CLIPS} generated clips")
             of_clips = self._pixels(CALIBRATION_CLIPS, 1, first=SAMPLE_CLIPS + 1).numpy()
-            attempt = replace(facts, quantized=True)
-            for first, last in LEFT_OUT:
-                computed = quantize(protos[MODEL_PART], ({PIXELS: each[None]} for each in of_clips), first, last)
-                found = self._save_all(protos | {MODEL_PART: computed}, folder, attempt)
-                agreement = rank_correlation(full, found, compared)
-                if agreement >= LEAST_RANK_CORRELATION:
-                    protos[MODEL_PART] = computed
-                    return attempt, agreement
-                self.say(f"ranks agree by {agreement:.4f} with {first} first and {last} last layers in float32")
-                if agreement < NEAR_RANK_CORRELATION:
-                    break
+            if found := reduction.computes([{PIXELS: each[None]} for each in of_clips]):
+                return found
             self.say("so weights alone are stored in int8")
-        agreement = 0.0
-        for in_half in IN_HALF if dtype == "int8" else (0.0,):
-            self.say(
-                f"comparing {dtype}{f', {in_half:.0%} of the tensors in float16,' if in_half else ''} with float32"
-            )
-            reduced = {name: copy.deepcopy(proto) for name, proto in protos.items()}
-            for proto in reduced.values():
-                reduce_weights(proto, dtype, in_half)
-            agreement = rank_correlation(full, self._save_all(reduced, folder, facts), compared)
-            if agreement >= LEAST_RANK_CORRELATION:
-                protos |= reduced
-                facts = replace(facts, dtype="int8 and float16") if in_half else facts
-                break
-        check_rank_correlation(agreement, dtype, SAMPLE_CLIPS)
-        return facts, agreement
+        return reduction.stored()
 
     def _save_all(
-        self, protos: dict[str, Any], folder: Path, facts: ExportFacts, one_file: bool = False
+        self, folder: Path, protos: dict[str, Any], facts: ExportFacts, one_file: bool = False
     ) -> OnnxNetwork:
         """Write the graphs, and load them."""
         for name, proto in protos.items():
@@ -281,5 +249,6 @@ def _save(proto: Any, path: Path, facts: ExportFacts, one_file: bool = False) ->
         path.write_bytes(proto.SerializeToString())
         return
     weights = f"{path.name}.data"
+    path.with_name(weights).unlink(missing_ok=True)  # it would be appended to
     onnx.save_model(proto, path, save_as_external_data=True, location=weights, size_threshold=LEAST_NUMBERS)
     path.with_name(weights).chmod(path.stat().st_mode & 0o777)  # it is its owner's alone otherwise

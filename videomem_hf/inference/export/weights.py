@@ -1,5 +1,6 @@
 """The weights of an ONNX graph in fewer bits; they become float32 again when the graph is loaded."""
 
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -10,28 +11,20 @@ _LEVELS: Final = 127
 _HIGHEST_HALF: Final = float(np.finfo(np.float16).max)
 
 
-def reduce_weights(proto: Any, dtype: str, in_half: float = 0.0) -> None:
+def reduce_weights(proto: Any, dtype: str, in_half: Collection[str] = ()) -> None:
     """Store the weights of an `onnx.ModelProto` as "float16", or as "int8" with a scale for each output channel.
 
     The arithmetic stays float32: engines turn the weights back when they load the graph, or as they need them.
 
     Args:
-        in_half: Of "int8" the share of the tensors, those with the largest relative error first, that is stored as
-            float16 all the same.
+        in_half: Names of weights that are stored as float16 in "int8" all the same.
     """
-    from onnx import numpy_helper
-
     graph = proto.graph
     axes = _channel_axes(graph)
-    found = [(tensor, numpy_helper.to_array(tensor)) for tensor in graph.initializer]
-    found = [(t, w) for t, w in found if w.dtype == np.float32 and w.ndim > 1 and w.size >= LEAST_NUMBERS]
-    if dtype == "int8":
-        found.sort(key=lambda each: _error(each[1], axes.get(each[0].name, 0)), reverse=True)
-    halves = len(found) if dtype == "float16" else round(in_half * len(found))
     added = []
-    for place, (tensor, weight) in enumerate(found):
+    for tensor, weight in _weights(graph):
         name = tensor.name
-        if place < halves:
+        if dtype == "float16" or name in in_half:
             added.append(_to_half(tensor, weight, name))
         else:
             node, scale, zero = _to_int8(tensor, weight, name, axes.get(name, 0) % weight.ndim)
@@ -39,6 +32,25 @@ def reduce_weights(proto: Any, dtype: str, in_half: float = 0.0) -> None:
             graph.initializer.extend([scale, zero])
     for node in reversed(added):
         graph.node.insert(0, node)
+
+
+def weight_groups(protos: Iterable[Any], count: int) -> list[list[str]]:
+    """Names of the weights that `reduce_weights` changes, in at most so many groups of neighbours of similar size."""
+    sizes = {tensor.name: weight.size for proto in protos for tensor, weight in _weights(proto.graph)}
+    groups: list[list[str]] = [[] for _ in range(count)]
+    before = 0
+    for name, size in sizes.items():
+        groups[int(count * (before + size / 2) / sum(sizes.values()))].append(name)
+        before += size
+    return [group for group in groups if group]
+
+
+def _weights(graph: Any) -> list[tuple[Any, np.ndarray]]:
+    """The tensors that are worth fewer bits, each with its numbers."""
+    from onnx import numpy_helper
+
+    found = [(tensor, numpy_helper.to_array(tensor)) for tensor in graph.initializer]
+    return [(t, w) for t, w in found if w.dtype == np.float32 and w.ndim > 1 and w.size >= LEAST_NUMBERS]
 
 
 def _to_half(tensor: Any, weight: np.ndarray, name: str) -> Any:
@@ -53,28 +65,14 @@ def _to_int8(tensor: Any, weight: np.ndarray, name: str, axis: int) -> tuple[Any
     """Symmetric, one scale for each index of the axis; gives the node, the scales and the zero points."""
     from onnx import helper, numpy_helper
 
-    levels, scale = _levels(weight, axis)
+    others = tuple(each for each in range(weight.ndim) if each != axis)
+    scale = np.maximum(np.abs(weight).max(axis=others), np.finfo(np.float32).tiny) / np.float32(_LEVELS)
+    levels = np.rint(weight / np.expand_dims(scale, others)).clip(-_LEVELS, _LEVELS).astype(np.int8)
     stored = [f"{name}.int8", f"{name}.scale", f"{name}.zero"]
     tensor.CopyFrom(numpy_helper.from_array(levels, stored[0]))
     node = helper.make_node("DequantizeLinear", stored, [name], axis=axis)
     scales = numpy_helper.from_array(scale.astype(np.float32), stored[1])
     return node, scales, numpy_helper.from_array(np.zeros(len(scale), np.int8), stored[2])
-
-
-def _levels(weight: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Whole numbers from -127 to 127, and the scale of each index of the axis."""
-    others = tuple(each for each in range(weight.ndim) if each != axis % weight.ndim)
-    scale = np.maximum(np.abs(weight).max(axis=others), np.finfo(np.float32).tiny) / np.float32(_LEVELS)
-    levels = np.rint(weight / np.expand_dims(scale, others)).clip(-_LEVELS, _LEVELS).astype(np.int8)
-    return levels, scale
-
-
-def _error(weight: np.ndarray, axis: int) -> float:
-    """What rounding to 8 bits changes, as a share of the weights."""
-    levels, scale = _levels(weight, axis)
-    others = tuple(each for each in range(weight.ndim) if each != axis % weight.ndim)
-    change = weight - levels * np.expand_dims(scale, others)
-    return float(np.linalg.norm(change) / max(np.linalg.norm(weight), np.finfo(np.float32).tiny))
 
 
 def _channel_axes(graph: Any) -> dict[str, int]:
