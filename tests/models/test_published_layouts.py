@@ -395,7 +395,7 @@ def test_other_formats_are_named(tmp_path: Path) -> None:
         "pointer.safetensors": (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
         "empty.safetensors": (b"", "is empty; fetch it again"),
         "empty.pt": (b"", "is empty; fetch it again"),
-        "log.pth": (b"epoch,loss\n1,2\n", "is damaged, or no file of torch.save; save the weights"),
+        "log.pth": (b"epoch,loss\n1,2\n", "is no file of torch.save, or damaged, and is refused; save the weights"),
     }
     for name, (content, message) in contents.items():
         (tmp_path / name).write_bytes(content)

@@ -154,7 +154,7 @@ class Predictor(ClipPredictor):
 
         with self._alone():
             output = self.model(features=torch.from_numpy(rows)[None].float().to(self.device))
-        kept = (output.frame_scores, output.get("temporal_weights"), output.get("intervals"))
+        kept = (getattr(output, name, None) for name in ("frame_scores", "temporal_weights", "intervals"))
         found: list[Any] = [None if each is None else each[0].double().cpu().numpy() for each in kept]
         return ClipOutput(*found)
 

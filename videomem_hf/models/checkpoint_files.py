@@ -203,13 +203,15 @@ def _read_torch(path: Path) -> object:
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
         if found is None:
-            raise CheckpointError(f"{path}: is damaged, or no file of torch.save; {_ELSEWHERE}") from None
+            raise CheckpointError(
+                f"{path}: is no file of torch.save, or damaged, and is refused; {_ELSEWHERE}"
+            ) from None
         raise CheckpointError(
             f"{path}: holds objects that need code ({found[1]}) and is refused; where it comes from, save only the "
             "weights: torch.save(model.state_dict(), FILE)"
         ) from None
     except Exception as error:  # a damaged file raises whatever its bytes lead to
-        raise CheckpointError(f"{path}: is damaged, or no file of torch.save; {_ELSEWHERE}") from error
+        raise CheckpointError(f"{path}: is no file of torch.save, or damaged, and is refused; {_ELSEWHERE}") from error
 
 
 def _compare_checksums(path: Path) -> None:

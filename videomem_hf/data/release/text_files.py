@@ -41,7 +41,8 @@ def read_text(path: Path, own: bool = False) -> str:
         if encoding != "utf-8":
             raise InputError(f"{path} is damaged UTF-16 text; {again}.") from None
         line = data.count(b"\n", 0, error.start) + 1
-        how = "save the file as UTF-8 (in Excel: CSV UTF-8)" + ("" if own else ", or take it from the release again")
+        excel = " (in Excel: CSV UTF-8)" if path.suffix.lower() == ".csv" else ""
+        how = f"save the file as UTF-8{excel}" + ("" if own else ", or take it from the release again")
         raise InputError(f"{path}:{line}: byte 0x{data[error.start]:02x} is not UTF-8 text; {how}.") from None
     if (position := text.find("\0")) >= 0:
         line = text.count("\n", 0, position) + 1
