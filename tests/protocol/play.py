@@ -9,7 +9,7 @@ import json
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -119,8 +119,9 @@ class ClipNames:
         files: The study's clips; a clip's name is its file's without the ending.
     """
 
-    def __init__(self, files: Iterable[Path]) -> None:
+    def __init__(self, files: Collection[Path]) -> None:
         self._names = {hashlib.sha256(file.read_bytes()).digest(): file.stem for file in files}
+        assert len(self._names) == len(files), "two clips have the same content"
 
     def of(self, content: bytes) -> str:
         """The name of the clip that the server sent."""

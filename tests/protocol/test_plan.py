@@ -188,5 +188,5 @@ def test_lengths_of_clips_are_compared_with_the_window() -> None:
     assert compare_lengths([], 7.0) is None
     short = compare_lengths([2.0, 2.04, 7.0], 7.0)
     assert short is not None
-    assert "The clips last 2.0 to 7.0 s, the response window 7 s: 2 shorter clips stand on their last frame" in short
-    assert "1 longer clips are cut off" in str(compare_lengths([9.0], 7.0))
+    assert "The clips last 2.0 to 7.0 s, the response window 7 s: the last frame of 2 shorter clips stands" in short
+    assert "the end of 1 longer clip is cut off" in str(compare_lengths([9.0], 7.0))

@@ -15,7 +15,7 @@ from tests.clips import write_clip
 from tests.protocol.served import SHORT, make_study, served
 from videomem_hf.protocol.design import load_design, save_design
 from videomem_hf.protocol.server import build, serve
-from videomem_hf.protocol.server.clips import check_clip, find_clips
+from videomem_hf.protocol.server.clips import check_clip, find_clips, find_copies
 from videomem_hf.protocol.server.database import Database
 from videomem_hf.protocol.server.report import study_report
 from videomem_hf.protocol.server.settings import Question, StudySettings, load_settings, save_settings
@@ -313,3 +313,14 @@ def test_the_database_of_a_study_can_be_elsewhere(clips, tmp_path):
         game.play()
     assert not (study.folder / "study.db").exists()
     Database(f"sqlite:///{tmp_path / 'elsewhere.db'}").close()
+
+
+def test_copies_are_told(tmp_path: Path) -> None:
+    clips = [tmp_path / f"{name}.webm" for name in "abcd"]
+    for clip, content in zip(clips, (b"one", b"two", b"one", b"one more"), strict=True):
+        clip.write_bytes(content)
+    assert find_copies([clips[0], clips[1], clips[3]]) is None
+    assert find_copies(clips) == (
+        "1 clip of 4 is a copy of another, such as c.webm of a.webm: who has seen one recognises the other. "
+        "Leave copies out."
+    )

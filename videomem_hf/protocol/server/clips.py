@@ -1,10 +1,14 @@
 """The clips of a study: which files browsers can play, and padding that hides which clip is sent."""
 
+import hashlib
 import random
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from videomem_hf.schema import VIDEO_SUFFIXES, InputError, is_system_file
+from videomem_hf.system import quantity
 
 MEDIA_TYPES: Final = {".webm": "video/webm", ".mp4": "video/mp4", ".m4v": "video/mp4"}
 _CODECS: Final = {"vp8", "vp9", "av1", "h264"}
@@ -63,6 +67,25 @@ def check_clip(path: Path) -> float:
     return seconds
 
 
+def find_copies(clips: Sequence[Path]) -> str | None:
+    """What follows where clips have the same content under different names; None where none have."""
+    sizes = Counter(clip.stat().st_size for clip in clips)
+    same: dict[bytes, list[Path]] = defaultdict(list)
+    for clip in clips:
+        if sizes[clip.stat().st_size] > 1:
+            with clip.open("rb") as file:
+                same[hashlib.file_digest(file, "sha256").digest()].append(clip)
+    copied = [group for group in same.values() if len(group) > 1]
+    if not copied:
+        return None
+    count = sum(len(group) - 1 for group in copied)
+    (first, second, *_), *_ = copied
+    return (
+        f"{quantity(count, 'clip')} of {len(clips)} {'is a copy' if count == 1 else 'are copies'} of another, such as "
+        f"{second.name} of {first.name}: who has seen one recognises the other. Leave copies out."
+    )
+
+
 def compare_lengths(seconds: list[float], window_s: float) -> str | None:
     """What follows for the participants where clips and response window differ in length; None where they do not."""
     known = sorted(length for length in seconds if length == length)  # without NaN
@@ -75,9 +98,9 @@ def compare_lengths(seconds: list[float], window_s: float) -> str | None:
         return None
     text = f"The clips last {span}, the response window {window_s:g} s:"
     if short:
-        text += f" {short} shorter clips stand on their last frame until the window ends;"
+        text += f" the last frame of {quantity(short, 'shorter clip')} stands until the window ends;"
     if long:
-        text += f" {long} longer clips are cut off when it ends;"
+        text += f" the end of {quantity(long, 'longer clip')} is cut off;"
     return f"{text} set presentation.window_s in design.yaml before the first participant if that is not wanted."
 
 

@@ -22,7 +22,7 @@ from secrets import token_hex
 from typing import Final
 
 from videomem_hf.protocol.design import StudyDesign, load_design, save_design
-from videomem_hf.protocol.server.clips import check_clip, compare_lengths, find_clips
+from videomem_hf.protocol.server.clips import check_clip, compare_lengths, find_clips, find_copies
 from videomem_hf.protocol.server.practice import own_practice_clips
 from videomem_hf.protocol.server.settings import StudySettings, load_settings, save_settings
 from videomem_hf.protocol.server.tokens import hash_secret, new_token
@@ -81,7 +81,7 @@ def create_study(
         examples: Clips for the instructions; by default two of the clips, which are then not in the game.
         link: Hard links instead of copies; the clips must be on the same disk and must not change later.
         progress: Wraps the list of clips while they are checked, such as `tqdm`.
-        report: Called with what the experimenter should know, such as clips that are shorter than the response window.
+        report: Called with what the experimenter should know, such as clips that are too short, and copies.
 
     Raises:
         InputError: The folder is in use, browsers cannot play a clip, or there are too few clips for the design.
@@ -93,8 +93,9 @@ def create_study(
     design.check_collection(len(game), len(game) + len(instructions))
     design = design.for_collection(len(game))
     lengths = [check_clip(clip) for clip in progress([*game, *instructions])]
-    if note := compare_lengths(lengths, design.presentation.window_s):
-        report(note)
+    for note in (compare_lengths(lengths, design.presentation.window_s), find_copies([*game, *instructions])):
+        if note is not None:
+            report(note)
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
