@@ -1,5 +1,6 @@
 """Plans: designs for few clips, numbers of participants against a closed form, and the preview of a design."""
 
+import math
 import re
 from pathlib import Path
 
@@ -115,6 +116,18 @@ def test_adaptive_assignment_has_more_targets_in_the_same_minutes(tmp_path, monk
     assert 50 <= int(share[1]) <= 100
     number, paper = (int(each.replace(",", "")) for each in (recruited[1], share[2]))
     assert number == pytest.approx(int(share[1]) / 100 * paper, abs=0.006 * paper + 1)
+
+
+@pytest.mark.parametrize("correlations", [[math.nan, math.nan], [0.1, 0.9]])
+def test_a_study_that_adaptive_assignment_does_not_help_has_all_the_participants(
+    tmp_path, monkeypatch, correlations
+) -> None:
+    monkeypatch.setattr(plan_adaptive, "_MOST_STUDIES", 2)
+    monkeypatch.setattr(plan_adaptive, "_correlations", lambda _, combined: [correlations[not combined]] * 2)
+    monkeypatch.setattr(planning, "_SIMULATED_PARTICIPANTS", 100)
+    command = ["study", "plan", "--videos", "30", "--precision", "0.12", "--policy", "adaptive"]
+    text = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "d.yaml")], catch_exceptions=False).output
+    assert re.search(r"participants: as many as by the paper's rule .*saves nothing here", text)
 
 
 def test_every_name_of_a_design_is_documented() -> None:

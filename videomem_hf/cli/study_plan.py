@@ -173,12 +173,18 @@ def _print_adaptive(paper: "Plan", found: "AdaptivePlan", per_hour: float, curre
             f"assignment chooses the fillers, so that {found.plan.design.step2.targets} targets of step 2 need none to "
             f"spare, and each participant gives {first.targets / before.targets - 1:.0%} more short-term annotations"
         )
-    at_least = found.share <= SHARES[0]
-    typer.echo(
-        f"participants: {'at most ' if at_least else ''}{found.share:.0%} of those of the paper's rule "
-        f"({paper.invited[0]:,} and {paper.invited[1]:,}, {_cost(paper, per_hour, currency)}) give scores with the "
-        "same rank correlation with the truth, in simulated studies scored by the combined score:"
-    )
+    invited = f"({paper.invited[0]:,} and {paper.invited[1]:,}, {_cost(paper, per_hour, currency)})"
+    if found.reached:
+        at_most = "at most " if found.share <= SHARES[0] else ""
+        typer.echo(
+            f"participants: {at_most}{found.share:.0%} of those of the paper's rule {invited} give scores with the "
+            "same rank correlation with the truth, in simulated studies scored by the combined score:"
+        )
+    else:
+        typer.echo(
+            f"participants: as many as by the paper's rule {invited}; simulated studies, scored by the combined score, "
+            "did not reach its rank correlation with the truth, so adaptive assignment saves nothing here:"
+        )
     for horizon in HORIZONS:
         values = ", ".join(
             f"{value:.2f} with {share:.0%}" for share, value in zip(SHARES, found.adaptive[horizon], strict=False)

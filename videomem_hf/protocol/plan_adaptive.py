@@ -47,6 +47,11 @@ class AdaptivePlan:
     paper: dict[Horizon, float]
     adaptive: dict[Horizon, tuple[float, ...]]
 
+    @property
+    def reached(self) -> bool:
+        """Whether the simulated studies with one of the shares had the correlations of the paper's rule."""
+        return all(max(self.adaptive[horizon]) >= value for horizon, value in self.paper.items())
+
 
 def adaptive_design(design: StudyDesign) -> StudyDesign:
     """The design with adaptive assignment and as many targets in step 1 as its minutes hold.
@@ -86,7 +91,7 @@ def plan_adaptive(paper: Plan, seed: int = 0, progress: Callable[[int], object] 
             found.append(_correlations(study, combined))
             if progress is not None:
                 progress(math.ceil(share * people[0]))
-        return np.nanmean(found, axis=0)
+        return np.ma.masked_invalid(found).mean(axis=0).filled(np.nan)  # few people may leave no correlation
 
     goal = correlations(played, 1.0, False)
     found: list[Floats] = []
@@ -119,9 +124,9 @@ def _correlations(study: SimulatedStudy, combined: bool) -> list[float]:
 
 
 def _share_for(goal: float, reached: Floats) -> float:
-    """The smallest share that reaches the goal, between those simulated; 1 where none does."""
-    rising = np.maximum.accumulate(reached)
-    return float(np.interp(goal, rising, SHARES[: len(rising)]))
+    """The smallest share that reaches the goal, between those simulated; 1 where none does, or nothing is known."""
+    rising = np.maximum.accumulate(np.nan_to_num(reached, nan=-1.0))
+    return float(np.interp(np.nan_to_num(goal, nan=1.0), rising, SHARES[: len(rising)]))
 
 
 def _with_fewer(paper: Plan, design: StudyDesign, share: float) -> Plan:
