@@ -449,13 +449,16 @@ def test_a_trimmed_clip_is_another_one(visit, real_clip, pictures):
     assert page.locator(".vm-ribbon:visible").count() == 0
 
 
-@pytest.mark.parametrize("length_s", [0.7, 1.5, 4])
+@pytest.mark.parametrize("length_s", [1.5, 4])
 def test_a_recorded_clip_is_scored(visit, length_s):
+    shown = "document.querySelector('#vm-clip video').getVideoPlaybackQuality().totalVideoFrames"
     page = visit()
     page.get_by_label("Capture from camera").click()
     page.get_by_role("button", name="Click to Access Webcam").click()
     page.get_by_role("button", name="Start recording").click()
+    before = page.evaluate(shown)
     page.wait_for_timeout(1000 * length_s)  # what is filmed takes its time
+    page.wait_for_function(f"{shown} >= {before + 10}")  # and longer on a busy machine
     page.get_by_role("button", name="Stop recording").click()
     page.wait_for_selector("#vm-summary [role=meter]")
     page.wait_for_selector(".vm-explorer")
